@@ -1,0 +1,181 @@
+import type { ContainerCreateOptions, MountSettings } from 'dockerode'
+import Joi from 'joi'
+import {
+  bytes,
+  cpus,
+  dockerName,
+  dockerRestartPolicy,
+  image,
+  memory,
+  restartPolicy,
+  stopSignal,
+  stopTimeout,
+} from './schemas'
+
+export interface Mount {
+  type: 'bind' | 'volume' | 'tmpfs'
+  /** A host path (bind) or a volume's name; a volume without one is anonymous. */
+  source?: string
+  target: string
+  readOnly?: boolean
+}
+
+/** What a container is made of: the fields of a create and of a template. */
+export interface ContainerSpec {
+  image?: string
+  cmd?: string | string[]
+  entrypoint?: string | string[]
+  env?: Record<string, string> | string[]
+  labels?: Record<string, string>
+  ports?: string[]
+  mounts?: Mount[]
+  memory?: number | string
+  cpus?: number
+  restart?: string
+  network?: string
+  user?: string
+  workingDir?: string
+  tty?: boolean
+  init?: boolean
+  stopSignal?: string
+  stopTimeout?: number
+}
+
+const absolutePath = Joi.string()
+  .max(4096)
+  .pattern(/^\/[^\0]*$/)
+  .messages({ 'string.pattern.base': 'expected an absolute path' })
+
+const command = Joi.alternatives(Joi.string().min(1), Joi.array().items(Joi.string().allow(''))).messages({
+  'alternatives.match': 'expected a list of arguments, or one string, which is split at spaces',
+})
+
+const env = Joi.alternatives(
+  Joi.object().pattern(/^[^=\0]+$/, Joi.string().allow('')),
+  Joi.array().items(Joi.string().pattern(/^[^=\0]+=/)),
+).messages({ 'alternatives.match': 'expected an object of names and string values, or a list of NAME=value' })
+
+/** `deblox.*` is how Deblox knows its own containers: nobody else may write it. */
+export const labels = Joi.object()
+  .pattern(/^(?!deblox\.).+$/, Joi.string().allow(''))
+  .messages({ 'object.unknown': 'expected a label that does not begin with "deblox.", which is reserved' })
+
+const portPattern =
+  /^(?:(?:(?<ip>\d{1,3}(?:\.\d{1,3}){3}|\[[0-9a-fA-F:]+\]):)?(?<host>\d{1,5})?:)?(?<container>\d{1,5})(?:\/(?<protocol>tcp|udp|sctp))?$/
+
+const port = Joi.string()
+  .custom((value: string, helpers) => {
+    const { host, container } = portPattern.exec(value)?.groups ?? {}
+    const valid = container !== undefined && inPortRange(container) && (host === undefined || inPortRange(host))
+    return valid ? value : helpers.error('port')
+  })
+  .messages({ port: 'expected a port as docker run -p takes it, such as 8080:80, 127.0.0.1:8080:80/tcp or 80' })
+
+const mount = Joi.object<Mount>({
+  type: Joi.string().valid('bind', 'volume', 'tmpfs').default('volume'),
+  source: Joi.when('type', {
+    switch: [
+      { is: 'bind', then: absolutePath.required() },
+      { is: 'tmpfs', then: Joi.forbidden() },
+    ],
+    otherwise: dockerName,
+  }),
+  target: absolutePath.required(),
+  readOnly: Joi.boolean(),
+})
+
+/** The fields of a spec, each optional: a request's own fields go over its template's. */
+export const containerSpec = {
+  image: image.description('The image to run, e.g. `ubuntu:24.04`'),
+  cmd: command.description('The command: a list of arguments, or one string, which is split at spaces'),
+  entrypoint: command.description("Replaces the image's entrypoint"),
+  env: env.description('Environment: `{"NAME": "value"}` or `["NAME=value"]`'),
+  labels: labels.description('Labels; `deblox.` is reserved'),
+  ports: Joi.array().items(port).max(1000).description('Ports as `docker run -p` takes them, e.g. `8080:80`'),
+  mounts: Joi.array().items(mount).max(1000).description('Mounts as `docker run --mount` takes them'),
+  memory: memory.description('Memory limit: bytes, or a size such as `512m`'),
+  cpus,
+  restart: restartPolicy,
+  network: Joi.string()
+    .max(255)
+    .pattern(/^(?:container:)?[a-zA-Z0-9][a-zA-Z0-9_.-]*$/)
+    .messages({ 'string.pattern.base': 'expected bridge, host, none, container:NAME, or the name of a network' })
+    .description('The network to join: `bridge`, `host`, `none`, or a network by name'),
+  user: Joi.string().max(255).description('User, as `name`, `uid` or `uid:gid`'),
+  workingDir: absolutePath.description('Working directory of the command'),
+  tty: Joi.boolean().description('Give the container a terminal'),
+  init: Joi.boolean().description('Run an init process as PID 1, so that signals and children are handled'),
+  stopSignal,
+  stopTimeout,
+} satisfies Joi.PartialSchemaMap<ContainerSpec>
+
+/** What a template may hold: a spec with its image. */
+export const templateSpec = Joi.object<ContainerSpec>({ ...containerSpec, image: containerSpec.image.required() })
+
+/** A template's name: part of a path and of a file's name. */
+export const templateName = Joi.string()
+  .max(64)
+  .pattern(/^[a-z0-9][a-z0-9_-]*$/)
+  .messages({ 'string.pattern.base': 'expected lower-case letters, digits, _ and -' })
+  .description('The name of a template')
+
+/** The body of Docker's POST /containers/create for a validated spec. */
+export function dockerBody(spec: ContainerSpec): ContainerCreateOptions {
+  const ports = (spec.ports ?? []).map(parsePort)
+  return withoutUndefined({
+    Image: spec.image,
+    Cmd: words(spec.cmd),
+    Entrypoint: words(spec.entrypoint),
+    Env: environment(spec.env),
+    Labels: spec.labels,
+    User: spec.user,
+    WorkingDir: spec.workingDir,
+    Tty: spec.tty,
+    OpenStdin: spec.tty,
+    StopSignal: spec.stopSignal,
+    StopTimeout: spec.stopTimeout,
+    ExposedPorts: ports.length > 0 ? Object.fromEntries(ports.map(({ key }) => [key, {}])) : undefined,
+    HostConfig: withoutUndefined({
+      PortBindings: ports.length > 0 ? groupBindings(ports) : undefined,
+      Mounts: spec.mounts?.map(dockerMount),
+      Memory: spec.memory === undefined ? undefined : bytes(spec.memory),
+      NanoCpus: spec.cpus === undefined ? undefined : nanoCpus(spec.cpus),
+      RestartPolicy: spec.restart === undefined ? undefined : dockerRestartPolicy(spec.restart),
+      NetworkMode: spec.network,
+      Init: spec.init,
+    }),
+  })
+}
+
+/** Docker counts CPUs in billionths. */
+export const nanoCpus = (count: number): number => Math.round(count * 1e9)
+
+const inPortRange = (digits: string): boolean => Number(digits) >= 1 && Number(digits) <= 65_535
+
+function parsePort(text: string): { key: string; binding: { HostIp: string; HostPort: string } } {
+  const { ip = '', host = '', container, protocol = 'tcp' } = portPattern.exec(text)?.groups ?? {}
+  return { key: `${container}/${protocol}`, binding: { HostIp: ip.replace(/[[\]]/g, ''), HostPort: host } }
+}
+
+function groupBindings(ports: ReturnType<typeof parsePort>[]): Record<string, { HostIp: string; HostPort: string }[]> {
+  const bindings: Record<string, { HostIp: string; HostPort: string }[]> = {}
+  for (const { key, binding } of ports) (bindings[key] ??= []).push(binding)
+  return bindings
+}
+
+function dockerMount({ type, source, target, readOnly }: Mount): MountSettings {
+  return { Type: type, Source: source ?? '', Target: target, ReadOnly: readOnly ?? false }
+}
+
+function words(value: string | string[] | undefined): string[] | undefined {
+  return typeof value === 'string' ? value.split(/\s+/).filter((word) => word !== '') : value
+}
+
+function environment(value: ContainerSpec['env']): string[] | undefined {
+  if (value === undefined || Array.isArray(value)) return value
+  return Object.entries(value).map(([name, content]) => `${name}=${content}`)
+}
+
+function withoutUndefined<T extends object>(value: T): T {
+  return Object.fromEntries(Object.entries(value).filter(([, entry]) => entry !== undefined)) as T
+}

@@ -1,0 +1,141 @@
+import type Docker from 'dockerode'
+import type { ContainerCreateOptions } from 'dockerode'
+import Joi from 'joi'
+import type { ActionContext, ActionResult, JobIdentity } from './define-action'
+import { dockerStatus } from './docker-status'
+import { containerName } from './schemas'
+import { pullImage } from './pull'
+
+export type PullPolicy = 'missing' | 'always' | 'never'
+
+/** What every way of making a container takes beside the container itself. */
+export interface CreateOptions {
+  name?: string
+  start?: boolean
+  pull?: PullPolicy
+}
+
+export const createOptions = {
+  name: containerName.description('Its name on the dock; with `instances`, `-1`, `-2` … are added'),
+  start: Joi.boolean().description('Start it as well, in the same job'),
+  pull: Joi.string()
+    .valid('missing', 'always', 'never')
+    .description('When to pull the image: `missing` (the default), `always` or `never`'),
+} satisfies Joi.PartialSchemaMap<CreateOptions>
+
+/** A create may have to pull first. */
+export const createTimeoutMs = 30 * 60_000
+
+/** The labels by which Deblox knows its containers, whatever happens to Redis. */
+export const labelNames = {
+  job: 'deblox.job',
+  slot: 'deblox.slot',
+  epoch: 'deblox.epoch',
+  owner: 'deblox.owner',
+} as const
+
+/** The container's name: the caller's, or one derived from the job, so that a second try meets the first one's work. */
+export function nameFor(job: JobIdentity, name?: string): string {
+  if (name !== undefined) return job.numbered ? `${name}-${job.slot}` : name
+  return `deblox-${job.id}-${job.slot}`
+}
+
+/** Makes the container of one (job, slot), or adopts the one that an earlier try of the same job left. */
+export async function createContainerOnce(
+  body: ContainerCreateOptions,
+  options: CreateOptions,
+  context: ActionContext,
+): Promise<ActionResult> {
+  const { docker, job, signal } = context
+  const name = nameFor(job, options.name)
+  const labelled = { ...body, Labels: { ...body.Labels, ...labelsFor(job) } }
+  if (options.pull === 'always') await pullImage(imageOf(body), context)
+  const created = await createOrPull(name, labelled, options, context)
+  if (options.start) await docker.getContainer(created.Id).start({ abortSignal: signal }).catch(ignoreRunning)
+  return { statusCode: 201, body: created, container: { id: created.Id, name } }
+}
+
+interface Created {
+  Id: string
+  Warnings: string[] | null
+}
+
+async function createOrPull(
+  name: string,
+  body: ContainerCreateOptions,
+  { pull = 'missing' }: CreateOptions,
+  context: ActionContext,
+): Promise<Created> {
+  try {
+    return await createOrAdopt(name, body, context)
+  } catch (error) {
+    const imageIsMissing =
+      pull === 'missing' && dockerStatus(error) === 404 && !(await hasImage(imageOf(body), context))
+    if (!imageIsMissing) throw error
+  }
+  await pullImage(imageOf(body), context)
+  return createOrAdopt(name, body, context)
+}
+
+async function createOrAdopt(name: string, body: ContainerCreateOptions, context: ActionContext): Promise<Created> {
+  try {
+    return await create(context.docker, name, body, context.signal)
+  } catch (error) {
+    if (dockerStatus(error) !== 409) throw error
+    const own = await findOwn(name, context)
+    if (own === undefined) throw error
+    return { Id: own, Warnings: null }
+  }
+}
+
+/** The id of the container of that name if an earlier try of this very (job, slot) made it. */
+async function findOwn(name: string, { docker, job, signal }: ActionContext): Promise<string | undefined> {
+  try {
+    const { Id, Config } = await docker.getContainer(name).inspect({ abortSignal: signal })
+    const own = Config.Labels?.[labelNames.job] === job.id && Config.Labels[labelNames.slot] === String(job.slot)
+    return own ? Id : undefined
+  } catch (error) {
+    if (dockerStatus(error) === 404) return undefined
+    throw error
+  }
+}
+
+/** dockerode's own createContainer drops the daemon's answer, which the documents pass on. */
+function create(docker: Docker, name: string, body: ContainerCreateOptions, signal: AbortSignal): Promise<Created> {
+  return new Promise((resolve, reject) => {
+    docker.modem.dial(
+      {
+        path: '/containers/create?',
+        method: 'POST',
+        // Without `_query` dockerode puts the whole body into the URL too, which fails with 431 from about 1 MB.
+        options: { _query: { name }, _body: body },
+        abortSignal: signal,
+        statusCodes: { 201: true, 400: 'bad parameter', 404: 'no such image', 409: 'conflict', 500: 'server error' },
+      },
+      (error, created) => (error ? reject(error) : resolve(created as Created)),
+    )
+  })
+}
+
+async function hasImage(reference: string, { docker }: ActionContext): Promise<boolean> {
+  try {
+    await docker.getImage(reference).inspect()
+    return true
+  } catch (error) {
+    if (dockerStatus(error) === 404) return false
+    throw error
+  }
+}
+
+const imageOf = (body: ContainerCreateOptions): string => body.Image ?? ''
+
+const labelsFor = (job: JobIdentity): Record<string, string> => ({
+  [labelNames.job]: job.id,
+  [labelNames.slot]: String(job.slot),
+  [labelNames.epoch]: String(job.epoch),
+  [labelNames.owner]: job.owner,
+})
+
+function ignoreRunning(error: unknown): void {
+  if (dockerStatus(error) !== 304) throw error
+}

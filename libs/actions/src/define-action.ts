@@ -1,0 +1,135 @@
+import type Docker from 'dockerode'
+import Joi from 'joi'
+import { hostname } from './schemas'
+
+/** Decides the topic: whichever dock is free, one named dock, or the dock that holds the container. */
+export type Target = 'cluster' | 'dock' | 'container'
+
+/** Decides retries, confirmation and permission. */
+export type Effect = 'read' | 'change' | 'destroy'
+
+/** What an action may ask of the fleet beside its own daemon. */
+export interface FleetDocks {
+  register(hostname: string): Promise<void>
+  unregister(hostname: string): Promise<void>
+}
+
+/** What the API looks up before a job is accepted. */
+export interface Lookups {
+  /** The named template's spec. Throws `template_not_found`. */
+  template(name: string): Promise<Record<string, unknown>>
+}
+
+export interface JobIdentity {
+  id: string
+  /** 1 for the first instance. */
+  slot: number
+  /** Whether the caller asked for `instances`, so that names need a number. */
+  numbered: boolean
+  epoch: number
+  owner: string
+}
+
+export interface ActionContext {
+  docker: Docker
+  /** Aborts when the action's time is over or the job is cancelled. */
+  signal: AbortSignal
+  job: JobIdentity
+  docks: FleetDocks
+}
+
+export interface ActionResult {
+  /** The daemon's own status, e.g. 204. */
+  statusCode: number
+  /** Absent where Docker answered without a body. */
+  body?: unknown
+  /** The container that the action made. */
+  container?: { id: string; name: string }
+}
+
+export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
+
+export interface ActionSpec<P extends object> {
+  name: string
+  /** Older names under which the documents still ask for it. */
+  aliases?: readonly string[]
+  summary: string
+  target: Target
+  effect: Effect
+  http: `${Method} /v1/${string}`
+  /** A closed schema: it is the validation, the form, and the OpenAPI description. */
+  params: Joi.ObjectSchema<P>
+  /** Makes containers: takes `instances`, claims a placement for each slot, answers 201. */
+  creates?: true
+  /** Answers 204 without a body, as the original does for `register`. */
+  silent?: true
+  /** Running it twice has the effect of running it once. Only then is it run again after an unknown outcome. */
+  idempotent?: true
+  /** How long the daemon may take, in milliseconds. */
+  timeoutMs: number | ((params: P) => number)
+  /** Runs in the API before the job is accepted, e.g. to fill in a template. */
+  resolve?(params: P, lookups: Lookups): Promise<P>
+  run(params: P, context: ActionContext): Promise<ActionResult>
+  /** Shapes a read's body for the REST route; without it the daemon's own body is answered. */
+  present?(body: unknown, dock: string): unknown
+}
+
+/** What the edges add to an action's own fields. */
+export interface Routing {
+  /** The dock that is meant. */
+  hostname?: string
+  /** How many containers to make, dealt round-robin over the ready docks. */
+  instances?: number
+}
+
+export interface Action<P extends object = object> extends Omit<ActionSpec<P>, 'aliases'> {
+  aliases: readonly string[]
+  method: Method
+  path: string
+  /** The action's fields plus the routing fields that it takes: what a document or a REST request may hold. */
+  request: Joi.ObjectSchema<P & Routing>
+  /** Parts a validated request into where it goes and what is done there. */
+  split(request: P & Routing): { params: P; routing: Routing }
+}
+
+const instances = Joi.number()
+  .integer()
+  .min(1)
+  .max(1000)
+  .description('How many containers to make over the ready docks')
+
+/** Defines an action once; validation, routes, OpenAPI, dispatch and documents follow from it. */
+export function defineAction<P extends object>(spec: ActionSpec<P>): Action<P> {
+  const [method, path] = spec.http.split(' ') as [Method, string]
+  const routing = routingFields(spec)
+  return {
+    ...spec,
+    aliases: spec.aliases ?? [],
+    method,
+    path,
+    request: spec.params.append(routing),
+    split(request) {
+      const isRouting = ([field]: [string, unknown]) => field in routing
+      const fields = Object.entries(request)
+      return {
+        params: Object.fromEntries(fields.filter((field) => !isRouting(field))) as P,
+        routing: Object.fromEntries(fields.filter(isRouting)),
+      }
+    },
+  }
+}
+
+/** `register` and its like take `hostname` as a field of their own: there it names an object, not a way. */
+function routingFields<P extends object>(spec: ActionSpec<P>): Joi.SchemaMap {
+  const own = new Set(spec.params.$_terms['keys']?.map((entry: { key: string }) => entry.key))
+  const fields: Joi.SchemaMap = {}
+  // A read without a hostname is answered by any one dock; a change must say which dock it means.
+  const mustName = spec.target === 'dock' && spec.effect !== 'read'
+  if (!own.has('hostname')) fields['hostname'] = mustName ? hostname.required() : hostname
+  if (spec.creates) fields['instances'] = instances
+  return fields
+}
+
+export const noContent = (): ActionResult => ({ statusCode: 204 })
+
+export const ok = (body: unknown): ActionResult => ({ statusCode: 200, body })

@@ -1,0 +1,13 @@
+/** The daemon's HTTP status in an error of dockerode's, or undefined where no daemon answered. */
+export function dockerStatus(error: unknown): number | undefined {
+  if (!(error instanceof Error) || !('statusCode' in error)) return undefined
+  return typeof error.statusCode === 'number' ? error.statusCode : undefined
+}
+
+/** The daemon's own words in an error of dockerode's: its `message`, without what dockerode wraps around it. */
+export function dockerMessage(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  const answer = 'json' in error ? error.json : undefined
+  if (typeof answer === 'object' && answer !== null && 'message' in answer) return String(answer.message)
+  return error.message
+}

@@ -1,0 +1,46 @@
+/** Every failure that Deblox itself reports: its stable code, the HTTP status it answers with, and what it means. */
+export const errorTable = {
+  malformed_json: { status: 400, title: 'The body is not a JSON object' },
+  invalid_request: { status: 400, title: 'A field of the request is not as expected' },
+  unknown_action: { status: 400, title: 'No such action' },
+  route_not_found: { status: 404, title: 'No such route' },
+  container_not_found: { status: 404, title: 'No such container in the fleet' },
+  dock_not_found: { status: 404, title: 'No such dock in the fleet' },
+  template_not_found: { status: 404, title: 'No such template' },
+  job_not_found: { status: 404, title: 'No such job' },
+  method_not_allowed: { status: 405, title: 'The route does not take this method' },
+  ambiguous_container: { status: 409, title: 'More than one container matches' },
+  template_shipped: { status: 409, title: 'The template is shipped with Deblox and cannot be deleted' },
+  body_too_large: { status: 413, title: 'The body is too large' },
+  idempotency_key_reused: { status: 422, title: 'The Idempotency-Key was used for another request' },
+  docker_error: { status: 500, title: 'Docker refused' },
+  internal: { status: 500, title: 'Deblox failed' },
+  lease_lost: { status: 503, title: 'The worker no longer holds the lease of its dock' },
+  redis_unavailable: { status: 503, title: 'Redis cannot be reached' },
+  outcome_unknown: { status: 504, title: 'Whether the action took effect is not known' },
+} satisfies Record<string, { status: number; title: string }>
+
+export type ErrorCode = keyof typeof errorTable
+
+export interface ErrorOptions {
+  cause?: unknown
+  /** Overrides the table's status, e.g. with the Docker daemon's own. */
+  status?: number
+  /** Members that a problem reply carries beside the message, e.g. `candidates`. */
+  details?: Record<string, unknown>
+}
+
+/** A failure with a code from the table. Its message says what was expected and what arrived. */
+export class DebloxError extends Error {
+  readonly code: ErrorCode
+  readonly status: number
+  readonly details: Record<string, unknown>
+
+  constructor(code: ErrorCode, message: string, options: ErrorOptions = {}) {
+    super(message, { cause: options.cause })
+    this.name = 'DebloxError'
+    this.code = code
+    this.status = options.status ?? errorTable[code].status
+    this.details = options.details ?? {}
+  }
+}
