@@ -1,16 +1,10 @@
 import type { ContainerCreateOptions, MountSettings } from 'dockerode'
 import Joi from 'joi'
-import {
-  bytes,
-  cpus,
-  dockerName,
-  dockerRestartPolicy,
-  image,
-  memory,
-  restartPolicy,
-  stopSignal,
-  stopTimeout,
-} from './schemas'
+import { image } from './image-reference'
+import { bytes, memory } from './memory'
+import { expected } from './messages'
+import { cpus, dockerName, dockerRestartPolicy, flag, restartPolicy, stopSignal, stopTimeout } from './schemas'
+import { withoutUndefined } from './without-undefined'
 
 export interface Mount {
   type: 'bind' | 'volume' | 'tmpfs'
@@ -44,24 +38,35 @@ export interface ContainerSpec {
 const absolutePath = Joi.string()
   .max(4096)
   .pattern(/^\/[^\0]*$/)
-  .messages({ 'string.pattern.base': 'expected an absolute path' })
+  .messages(expected('an absolute path'))
 
-const command = Joi.alternatives(Joi.string().min(1), Joi.array().items(Joi.string().allow(''))).messages({
-  'alternatives.match': 'expected a list of arguments, or one string, which is split at spaces',
-})
+const text = Joi.string().allow('').messages(expected('a string'))
+
+const command = Joi.alternatives(Joi.string().min(1), Joi.array().items(text)).messages(
+  expected('a list of arguments, or one string, which is split at spaces'),
+)
 
 const env = Joi.alternatives(
-  Joi.object().pattern(/^[^=\0]+$/, Joi.string().allow('')),
-  Joi.array().items(Joi.string().pattern(/^[^=\0]+=/)),
-).messages({ 'alternatives.match': 'expected an object of names and string values, or a list of NAME=value' })
+  Joi.object().pattern(/^[^=\0]+$/, text),
+  Joi.array().items(
+    Joi.string()
+      .pattern(/^[^=\0]+=/)
+      .messages(expected('NAME=value')),
+  ),
+).messages(expected('an object of names and string values, or a list of NAME=value'))
 
 /** `deblox.*` is how Deblox knows its own containers: nobody else may write it. */
 export const labels = Joi.object()
-  .pattern(/^(?!deblox\.).+$/, Joi.string().allow(''))
-  .messages({ 'object.unknown': 'expected a label that does not begin with "deblox.", which is reserved' })
+  .pattern(/^(?!deblox\.)./, text)
+  .messages({
+    ...expected('an object of names and string values'),
+    'object.unknown': 'expected a label that does not begin with "deblox.", which is reserved',
+  })
 
 const portPattern =
   /^(?:(?:(?<ip>\d{1,3}(?:\.\d{1,3}){3}|\[[0-9a-fA-F:]+\]):)?(?<host>\d{1,5})?:)?(?<container>\d{1,5})(?:\/(?<protocol>tcp|udp|sctp))?$/
+
+const portForm = 'a port as docker run -p takes it, such as 8080:80, 127.0.0.1:8080:80/tcp or 80'
 
 const port = Joi.string()
   .custom((value: string, helpers) => {
@@ -69,19 +74,19 @@ const port = Joi.string()
     const valid = container !== undefined && inPortRange(container) && (host === undefined || inPortRange(host))
     return valid ? value : helpers.error('port')
   })
-  .messages({ port: 'expected a port as docker run -p takes it, such as 8080:80, 127.0.0.1:8080:80/tcp or 80' })
+  .messages({ ...expected(portForm), port: `expected ${portForm}` })
 
 const mount = Joi.object<Mount>({
-  type: Joi.string().valid('bind', 'volume', 'tmpfs').default('volume'),
+  type: Joi.string().valid('bind', 'volume', 'tmpfs').default('volume').messages(expected('bind, volume or tmpfs')),
   source: Joi.when('type', {
     switch: [
       { is: 'bind', then: absolutePath.required() },
-      { is: 'tmpfs', then: Joi.forbidden() },
+      { is: 'tmpfs', then: Joi.forbidden().messages(expected('no source, because a tmpfs has none')) },
     ],
     otherwise: dockerName,
   }),
   target: absolutePath.required(),
-  readOnly: Joi.boolean(),
+  readOnly: flag,
 })
 
 /** The fields of a spec, each optional: a request's own fields go over its template's. */
@@ -99,12 +104,12 @@ export const containerSpec = {
   network: Joi.string()
     .max(255)
     .pattern(/^(?:container:)?[a-zA-Z0-9][a-zA-Z0-9_.-]*$/)
-    .messages({ 'string.pattern.base': 'expected bridge, host, none, container:NAME, or the name of a network' })
+    .messages(expected('bridge, host, none, container:NAME, or the name of a network'))
     .description('The network to join: `bridge`, `host`, `none`, or a network by name'),
   user: Joi.string().max(255).description('User, as `name`, `uid` or `uid:gid`'),
   workingDir: absolutePath.description('Working directory of the command'),
-  tty: Joi.boolean().description('Give the container a terminal'),
-  init: Joi.boolean().description('Run an init process as PID 1, so that signals and children are handled'),
+  tty: flag.description('Give the container a terminal'),
+  init: flag.description('Run an init process as PID 1, so that signals and children are handled'),
   stopSignal,
   stopTimeout,
 } satisfies Joi.PartialSchemaMap<ContainerSpec>
@@ -116,7 +121,7 @@ export const templateSpec = Joi.object<ContainerSpec>({ ...containerSpec, image:
 export const templateName = Joi.string()
   .max(64)
   .pattern(/^[a-z0-9][a-z0-9_-]*$/)
-  .messages({ 'string.pattern.base': 'expected lower-case letters, digits, _ and -' })
+  .messages(expected('at most 64 lower-case letters, digits, _ and -, a letter or digit first'))
   .description('The name of a template')
 
 /** The body of Docker's POST /containers/create for a validated spec. */
@@ -174,8 +179,4 @@ function words(value: string | string[] | undefined): string[] | undefined {
 function environment(value: ContainerSpec['env']): string[] | undefined {
   if (value === undefined || Array.isArray(value)) return value
   return Object.entries(value).map(([name, content]) => `${name}=${content}`)
-}
-
-function withoutUndefined<T extends object>(value: T): T {
-  return Object.fromEntries(Object.entries(value).filter(([, entry]) => entry !== undefined)) as T
 }

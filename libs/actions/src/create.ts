@@ -3,8 +3,10 @@ import type { ContainerCreateOptions } from 'dockerode'
 import Joi from 'joi'
 import type { ActionContext, ActionResult, JobIdentity } from './define-action'
 import { dockerStatus } from './docker-status'
-import { containerName } from './schemas'
-import { pullImage } from './pull'
+import { expected } from './messages'
+import { isImageId } from './image-reference'
+import { pullImage, pullTimeoutMs } from './pull'
+import { containerName, flag } from './schemas'
 
 export type PullPolicy = 'missing' | 'always' | 'never'
 
@@ -17,14 +19,15 @@ export interface CreateOptions {
 
 export const createOptions = {
   name: containerName.description('Its name on the dock; with `instances`, `-1`, `-2` … are added'),
-  start: Joi.boolean().description('Start it as well, in the same job'),
+  start: flag.description('Start it as well, in the same job'),
   pull: Joi.string()
     .valid('missing', 'always', 'never')
+    .messages(expected('missing, always or never'))
     .description('When to pull the image: `missing` (the default), `always` or `never`'),
 } satisfies Joi.PartialSchemaMap<CreateOptions>
 
 /** A create may have to pull first. */
-export const createTimeoutMs = 30 * 60_000
+export const createTimeoutMs = pullTimeoutMs + 60_000
 
 /** The labels by which Deblox knows its containers, whatever happens to Redis. */
 export const labelNames = {
@@ -50,14 +53,23 @@ export async function createContainerOnce(
   const name = nameFor(job, options.name)
   const labelled = { ...body, Labels: { ...body.Labels, ...labelsFor(job) } }
   if (options.pull === 'always') await pullImage(imageOf(body), context)
-  const created = await createOrPull(name, labelled, options, context)
-  if (options.start) await docker.getContainer(created.Id).start({ abortSignal: signal }).catch(ignoreRunning)
-  return { statusCode: 201, body: created, container: { id: created.Id, name } }
+  const { answer, started } = await createOrPull(name, labelled, options, context)
+  if (options.start && !started) {
+    await docker.getContainer(answer.Id).start({ abortSignal: signal }).catch(ignoreRunning)
+  }
+  return { statusCode: 201, body: answer, container: { id: answer.Id, name } }
+}
+
+/** Docker's answer to a create. */
+interface Answer {
+  Id: string
+  Warnings: string[] | null
 }
 
 interface Created {
-  Id: string
-  Warnings: string[] | null
+  answer: Answer
+  /** Whether an earlier try has started it. It may have run to its end since: a second start would run it twice. */
+  started: boolean
 }
 
 async function createOrPull(
@@ -69,9 +81,8 @@ async function createOrPull(
   try {
     return await createOrAdopt(name, body, context)
   } catch (error) {
-    const imageIsMissing =
-      pull === 'missing' && dockerStatus(error) === 404 && !(await hasImage(imageOf(body), context))
-    if (!imageIsMissing) throw error
+    const mayPull = pull === 'missing' && dockerStatus(error) === 404 && !isImageId(imageOf(body))
+    if (!mayPull || (await hasImage(imageOf(body), context))) throw error
   }
   await pullImage(imageOf(body), context)
   return createOrAdopt(name, body, context)
@@ -79,21 +90,21 @@ async function createOrPull(
 
 async function createOrAdopt(name: string, body: ContainerCreateOptions, context: ActionContext): Promise<Created> {
   try {
-    return await create(context.docker, name, body, context.signal)
+    return { answer: await create(context.docker, name, body, context.signal), started: false }
   } catch (error) {
     if (dockerStatus(error) !== 409) throw error
     const own = await findOwn(name, context)
     if (own === undefined) throw error
-    return { Id: own, Warnings: null }
+    return own
   }
 }
 
-/** The id of the container of that name if an earlier try of this very (job, slot) made it. */
-async function findOwn(name: string, { docker, job, signal }: ActionContext): Promise<string | undefined> {
+/** The container of that name if an earlier try of this very (job, slot) made it. */
+async function findOwn(name: string, { docker, job, signal }: ActionContext): Promise<Created | undefined> {
   try {
-    const { Id, Config } = await docker.getContainer(name).inspect({ abortSignal: signal })
+    const { Id, Config, State } = await docker.getContainer(name).inspect({ abortSignal: signal })
     const own = Config.Labels?.[labelNames.job] === job.id && Config.Labels[labelNames.slot] === String(job.slot)
-    return own ? Id : undefined
+    return own ? { answer: { Id, Warnings: null }, started: State.Status !== 'created' } : undefined
   } catch (error) {
     if (dockerStatus(error) === 404) return undefined
     throw error
@@ -101,7 +112,7 @@ async function findOwn(name: string, { docker, job, signal }: ActionContext): Pr
 }
 
 /** dockerode's own createContainer drops the daemon's answer, which the documents pass on. */
-function create(docker: Docker, name: string, body: ContainerCreateOptions, signal: AbortSignal): Promise<Created> {
+function create(docker: Docker, name: string, body: ContainerCreateOptions, signal: AbortSignal): Promise<Answer> {
   return new Promise((resolve, reject) => {
     docker.modem.dial(
       {
@@ -112,7 +123,7 @@ function create(docker: Docker, name: string, body: ContainerCreateOptions, sign
         abortSignal: signal,
         statusCodes: { 201: true, 400: 'bad parameter', 404: 'no such image', 409: 'conflict', 500: 'server error' },
       },
-      (error, created) => (error ? reject(error) : resolve(created as Created)),
+      (error, created) => (error ? reject(error) : resolve(created as Answer)),
     )
   })
 }

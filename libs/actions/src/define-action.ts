@@ -1,5 +1,6 @@
 import type Docker from 'dockerode'
 import Joi from 'joi'
+import { expected } from './messages'
 import { hostname } from './schemas'
 
 /** Decides the topic: whichever dock is free, one named dock, or the dock that holds the container. */
@@ -96,6 +97,7 @@ const instances = Joi.number()
   .integer()
   .min(1)
   .max(1000)
+  .messages(expected('a whole number from 1 to 1000'))
   .description('How many containers to make over the ready docks')
 
 /** Defines an action once; validation, routes, OpenAPI, dispatch and documents follow from it. */
@@ -104,6 +106,8 @@ export function defineAction<P extends object>(spec: ActionSpec<P>): Action<P> {
   const routing = routingFields(spec)
   return {
     ...spec,
+    // A read changes nothing, however often it is run.
+    ...(spec.effect === 'read' && { idempotent: true }),
     aliases: spec.aliases ?? [],
     method,
     path,

@@ -1,39 +1,58 @@
-import { DebloxError } from './errors'
+import { addAbortSignal, type Readable } from 'node:stream'
 import type { ActionContext } from './define-action'
+import { DebloxError } from './errors'
+import { preview } from './explain'
+import { isImageId, withTag } from './image-reference'
+
+/** An image may be large and a registry far. */
+export const pullTimeoutMs = 30 * 60_000
+
+/** No line of Docker's progress is near this long: a longer one is not progress. */
+const maxLineLength = 2 ** 20
 
 /**
  * Pulls an image and waits until it is there. Docker answers 200 at once and reports a failure inside the stream, so
  * the stream is read to its end; the last line that says `error` is the daemon's verdict.
  */
 export async function pullImage(reference: string, { docker, signal }: Pick<ActionContext, 'docker' | 'signal'>) {
-  const stream = await docker.createImage({ fromImage: withTag(reference), abortSignal: signal })
-  const stop = () =>
-    (stream as NodeJS.ReadableStream & { destroy(error?: Error): void }).destroy(asError(signal.reason))
-  signal.addEventListener('abort', stop)
+  if (isImageId(reference)) throw cannotPull(reference)
+  const stream = (await docker.createImage({ fromImage: withTag(reference), abortSignal: signal })) as Readable
+  let verdict: string | undefined
   try {
-    await new Promise<void>((resolve, reject) => {
-      docker.modem.followProgress(stream, (error) => (error ? reject(pullFailed(reference, error)) : resolve()))
-      stream.once('error', reject)
-      stream.once('close', () => reject(signal.aborted ? asError(signal.reason) : cutShort(reference)))
-    })
-  } finally {
-    signal.removeEventListener('abort', stop)
+    for await (const line of linesOf(addAbortSignal(signal, stream))) verdict = errorIn(line) ?? verdict
+  } catch (error) {
+    throw signal.aborted ? signal.reason : cutShort(reference, error)
   }
+  if (verdict !== undefined) throw new DebloxError('docker_error', `pull of ${reference}: ${verdict}`)
 }
 
-/** Without a tag Docker's API pulls every tag of the repository; `docker pull` pulls `latest`. */
-export function withTag(reference: string): string {
-  const lastPart = reference.slice(reference.lastIndexOf('/') + 1)
-  return lastPart.includes(':') || lastPart.includes('@') ? reference : `${reference}:latest`
+async function* linesOf(stream: Readable): AsyncGenerator<string> {
+  let rest = ''
+  for await (const chunk of stream.setEncoding('utf8')) {
+    const lines = (rest + String(chunk)).split('\n')
+    rest = lines.pop() ?? ''
+    if (rest.length > maxLineLength) throw new Error(`expected lines of at most ${maxLineLength} characters`)
+    yield* lines
+  }
+  yield rest
 }
 
-const asError = (reason: unknown): Error => (reason instanceof Error ? reason : new Error(String(reason)))
+function errorIn(line: string): string | undefined {
+  if (line.trim() === '') return undefined
+  const progress: unknown = JSON.parse(line)
+  if (typeof progress !== 'object' || progress === null || !('error' in progress)) return undefined
+  return String(progress.error)
+}
 
-const cutShort = (reference: string): Error =>
-  Object.assign(new Error(`pull of ${reference}: expected the stream to end, but the connection closed`), {
+function cannotPull(id: string): DebloxError {
+  return new DebloxError(
+    'invalid_request',
+    `image: expected a reference such as ubuntu:24.04, because an id cannot be pulled; got ${preview(id)}`,
+  )
+}
+
+/** Docker goes on pulling, or does not: what became of it is not known, as after any lost connection. */
+const cutShort = (reference: string, cause: unknown): Error =>
+  Object.assign(new Error(`pull of ${reference}: expected the stream to end, but it broke off`, { cause }), {
     code: 'ECONNRESET',
   })
-
-function pullFailed(reference: string, error: Error): DebloxError {
-  return new DebloxError('docker_error', `pull of ${reference}: ${error.message}`, { cause: error, status: 404 })
-}

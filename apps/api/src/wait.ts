@@ -1,0 +1,101 @@
+import { setTimeout as wait } from 'node:timers/promises'
+import { isFinished, type JobRecord, type SlotOutcome, type SlotStatus } from '@deblox/fleet/job'
+import type { Jobs } from '@deblox/fleet/jobs'
+import type { Reply } from '@deblox/fleet/replies'
+
+interface Waiting {
+  slots: number
+  outcomes: Map<number, SlotOutcome>
+  done: () => void
+}
+
+export interface Expectation {
+  /** How every slot stands when all have ended, when the time is over, or when the caller has gone. */
+  outcome(record: JobRecord, ms: number, gone: AbortSignal): Promise<SlotStatus[]>
+  /** Stops waiting. */
+  forget(): void
+}
+
+/** Between two looks at a job whose replies go to another replica, in milliseconds. */
+const look = { first: 50, longest: 1_000 }
+
+/**
+ * Waits for jobs by the replies on this replica's stream, and looks a job up itself when the time is over or the
+ * stream may have missed something. Never a listener per topic: that would be docks × replicas connections.
+ */
+export class Waiter {
+  private readonly waiting = new Map<string, Waiting>()
+
+  constructor(private readonly jobs: Jobs) {}
+
+  /** Begins to wait; to be called before the job is accepted, for it may end before that call returns. */
+  expect(jobId: string, slots: number): Expectation {
+    let done: () => void = () => {}
+    const ended = new Promise<void>((resolve) => {
+      done = resolve
+    })
+    const waiting: Waiting = { slots, outcomes: new Map(), done }
+    this.waiting.set(jobId, waiting)
+    return {
+      outcome: async (record, ms, gone) => {
+        if (ms > 0 && !gone.aborted) await before(ended, ms, gone)
+        this.waiting.delete(jobId)
+        return isComplete(waiting) ? this.whole(record, waiting) : (await this.jobs.status(jobId)).slots
+      },
+      forget: () => void this.waiting.delete(jobId),
+    }
+  }
+
+  /** Waits for a job that was accepted before, maybe by another replica, by looking at it. */
+  async follow(jobId: string, ms: number, gone: AbortSignal): Promise<SlotStatus[]> {
+    const deadline = Date.now() + ms
+    for (let pause = look.first; ; pause = Math.min(2 * pause, look.longest)) {
+      const { slots } = await this.jobs.status(jobId)
+      const left = deadline - Date.now()
+      if (left <= 0 || gone.aborted || slots.every(isFinished)) return slots
+      await wait(Math.min(pause, left), undefined, { signal: gone }).catch(() => undefined)
+    }
+  }
+
+  /** Takes a reply from the stream. */
+  onReply({ jobId, outcome }: Reply): void {
+    const waiting = this.waiting.get(jobId)
+    if (!waiting) return
+    waiting.outcomes.set(outcome.slot, outcome)
+    if (isComplete(waiting)) waiting.done()
+  }
+
+  /** Looks up all that is waited for: replies may have been missed. */
+  async onGap(): Promise<void> {
+    await Promise.all([...this.waiting.keys()].map((jobId) => this.lookUp(jobId)))
+  }
+
+  private async lookUp(jobId: string): Promise<void> {
+    // A job that is not accepted yet, or a Redis that is away again, is looked up when the wait ends.
+    const found = await this.jobs.status(jobId).catch(() => undefined)
+    for (const slot of found?.slots ?? []) {
+      if (isFinished(slot)) this.onReply({ jobId, outcome: slot, action: '', acceptedAt: 0 })
+    }
+  }
+
+  /** A large result is not sent along with the reply. */
+  private async whole(record: JobRecord, { outcomes }: Waiting): Promise<SlotOutcome[]> {
+    const sorted = [...outcomes.values()].sort((one, other) => one.slot - other.slot)
+    return Promise.all(
+      sorted.map(async (outcome) => {
+        if (outcome.state === 'failed' || outcome.result) return outcome
+        return { ...outcome, result: await this.jobs.result(record, outcome.slot) }
+      }),
+    )
+  }
+}
+
+const isComplete = ({ slots, outcomes }: Waiting): boolean => outcomes.size === slots
+
+/** Resolves when the promise does, the time is over, or the signal aborts. */
+async function before(promise: Promise<void>, ms: number, gone: AbortSignal): Promise<void> {
+  const over = new AbortController()
+  const timer = wait(ms, undefined, { signal: AbortSignal.any([gone, over.signal]) }).catch(() => undefined)
+  await Promise.race([promise, timer])
+  over.abort()
+}

@@ -1,0 +1,24 @@
+import { hostname as machineName } from 'node:os'
+import { hostname } from '@deblox/actions/schemas'
+import { commonVariables, readEnvironment } from '@deblox/fleet/environment'
+import Joi from 'joi'
+
+export interface WorkerConfig {
+  REDIS_URL: string
+  DEBLOX_PREFIX: string
+  LOG_LEVEL: string
+  DOCKER_HOST: string
+  DOCK_HOSTNAME: string
+}
+
+/** Reads the worker's variables once. Throws one line that names the variable, what was expected and what arrived. */
+export function readConfig(env: NodeJS.ProcessEnv = process.env): WorkerConfig {
+  return readEnvironment<WorkerConfig>(env, {
+    ...commonVariables,
+    DOCKER_HOST: Joi.string()
+      .pattern(/^unix:\/\/\/.+$/)
+      .default('unix:///var/run/docker.sock')
+      .messages({ 'string.pattern.base': 'expected unix:// and the absolute path of the daemon’s socket' }),
+    DOCK_HOSTNAME: hostname.default(machineName().toLowerCase()),
+  })
+}

@@ -1,0 +1,39 @@
+import { DebloxError } from '@deblox/actions/errors'
+import Docker from 'dockerode'
+import { withDeadline } from './deadline'
+
+/** How long the daemon may take to answer a ping before it counts as hung, in milliseconds. */
+const pingMs = 2_000
+
+// A redirect would be followed over TCP to wherever a path leads; the daemon has no reason to send one.
+// oxlint-disable-next-line typescript/no-require-imports -- the module has no types
+;(require('docker-modem/lib/http') as { maxRedirects: number }).maxRedirects = 0
+
+/**
+ * The only door to the daemon. `mayWrite` is asked before every request that can change something, so that a worker
+ * whose lease has ended acts no more, whatever job it is in the middle of.
+ */
+export function openDocker(dockerHost: string, mayWrite: () => boolean): Docker {
+  const docker = new Docker({ socketPath: dockerHost.replace(/^unix:\/\//, '') })
+  const modem = docker.modem
+  const dial = modem.dial.bind(modem)
+  modem.dial = (options, callback) => {
+    const writes = options.method !== 'GET' && options.method !== 'HEAD'
+    if (writes && !mayWrite()) callback?.(leaseLost(), null)
+    else dial(options, callback)
+  }
+  return docker
+}
+
+/** Why the daemon cannot be used now, or undefined where it answers in time. */
+export async function troubleOf(docker: Docker): Promise<unknown> {
+  try {
+    await withDeadline(pingMs, new AbortController().signal, () => docker.ping())
+    return undefined
+  } catch (error) {
+    return error
+  }
+}
+
+const leaseLost = (): DebloxError =>
+  new DebloxError('lease_lost', 'expected to hold the lease of this dock; it has run out, so nothing is changed here')

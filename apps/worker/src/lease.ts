@@ -1,0 +1,58 @@
+import { performance } from 'node:perf_hooks'
+import type { Docks, Heartbeat } from '@deblox/fleet/docks'
+import { times } from '@deblox/fleet/names'
+
+/** Stop acting so long before Redis would let another worker in, in milliseconds. */
+const margin = 1_000
+
+/**
+ * This incarnation's right to act for its hostname. It is judged by the monotonic clock and counted from when a renewal
+ * was sent: however long the process was frozen or cut off, it never believes in a lease that may have ended.
+ */
+export class Lease {
+  private heldUntil = -Infinity
+
+  constructor(
+    private readonly docks: Docks,
+    private readonly hostname: string,
+    readonly incarnation: string,
+    private readonly now: () => number = () => performance.now(),
+  ) {}
+
+  isHeld(): boolean {
+    return this.now() < this.heldUntil
+  }
+
+  /**
+   * Takes the lease, waiting for the end of one whose worker has died. Returns false as soon as the present holder is
+   * seen to renew it: then that one lives.
+   */
+  async acquire(waitMs: (ms: number) => Promise<void>): Promise<boolean> {
+    let leastLeft = Infinity
+    for (;;) {
+      const asked = this.now()
+      const { acquired, heldForMs } = await this.docks.acquireLease(this.hostname, this.incarnation)
+      if (acquired) {
+        this.heldUntil = asked + times.lease - margin
+        return true
+      }
+      if (heldForMs > leastLeft) return false
+      leastLeft = heldForMs
+      await waitMs(Math.min(heldForMs + 1, times.heartbeat / 4))
+    }
+  }
+
+  /** Renews the lease and tells what the fleet says of this dock. */
+  async renew(daemon: 'ok' | 'unhealthy'): Promise<Heartbeat> {
+    const asked = this.now()
+    const heartbeat = await this.docks.heartbeat(this.hostname, this.incarnation, daemon)
+    if (heartbeat.held) this.heldUntil = asked + times.lease - margin
+    else this.heldUntil = -Infinity
+    return heartbeat
+  }
+
+  async release(): Promise<void> {
+    this.heldUntil = -Infinity
+    await this.docks.releaseLease(this.hostname, this.incarnation)
+  }
+}

@@ -1,0 +1,101 @@
+import type { Action, ActionResult } from '@deblox/actions/define-action'
+import { DebloxError } from '@deblox/actions/errors'
+import { validate } from '@deblox/actions/explain'
+import { findAction } from '@deblox/actions/registry'
+import { fullId } from '@deblox/actions/schemas'
+import type { Fleet } from '@deblox/fleet/fleet'
+import type { JobPayload } from '@deblox/fleet/job'
+import { dockTopic } from '@deblox/fleet/names'
+import type { SlotReturn } from '@deblox/fleet/topics'
+import type Docker from 'dockerode'
+import { withDeadline } from './deadline'
+import { envelopeOf } from './envelope'
+import { classify, outcomeUnknown } from './failure'
+import type { Gate } from './gate'
+
+export interface RunContext {
+  hostname: string
+  docker: Docker
+  fleet: Fleet
+  /** Open while the daemon answers. */
+  daemon: Gate
+  /** Brings the index up to date about one container. */
+  refresh(id: string): Promise<void>
+}
+
+/** An action whose effect is not known is tried so often at the most, if trying again is safe. */
+const maxUnknown = 5
+
+/** The payload's action and its validated parameters. Throws `unknown_action` or `invalid_request`. */
+export function readPayload(payload: JobPayload): { action: Action; params: { id?: string } } {
+  const action = findAction(payload.action)
+  if (!action) throw new DebloxError('unknown_action', `action: expected a known one, got ${payload.action}`)
+  const params: { id?: string } = validate(action.params, payload.params, { convert: false })
+  // The API resolves names and prefixes: a daemon would take them for paths, or for another container.
+  if (action.target === 'container' && !fullId.test(params.id ?? '')) {
+    throw new DebloxError('invalid_request', `id: expected 64 hex digits on a dock's topic, got ${String(params.id)}`)
+  }
+  return { action, params }
+}
+
+/** Carries one slot of a job out on the local daemon, or hands it to the dock that has claimed it. */
+export async function runAction(payload: JobPayload, signal: AbortSignal, context: RunContext): Promise<SlotReturn> {
+  const { action, params } = readPayload(payload)
+  const epoch = action.creates ? await place(payload, context) : 0
+  if (typeof epoch === 'string') {
+    await context.fleet.jobs.forward(payload, dockTopic(epoch))
+    return { forwardedTo: dockTopic(epoch) }
+  }
+  const result = await perform(action, params, { ...payload, epoch }, signal, context)
+  const touched = result.container?.id ?? params.id
+  if (action.effect !== 'read' && touched) await context.refresh(touched)
+  const envelope = envelopeOf(result, context.hostname)
+  return result.container ? { envelope, container: result.container } : { envelope }
+}
+
+/** The epoch of this dock's claim to the slot, or the name of the living dock that has claimed it before. */
+async function place({ jobId, slot }: JobPayload, { fleet, hostname }: RunContext): Promise<number | string> {
+  let claim = await fleet.placements.claim(jobId, slot, hostname)
+  while (claim.hostname !== hostname) {
+    if (await fleet.docks.isLeased(claim.hostname)) return claim.hostname
+    claim = await fleet.placements.reclaim(jobId, slot, hostname, claim)
+  }
+  return claim.epoch
+}
+
+/**
+ * Runs the action until its outcome is known. Trying again happens here, inside the container's turn, because a job
+ * that went back to its topic would lose its place to later jobs of the same container.
+ */
+async function perform(
+  action: Action,
+  params: object,
+  payload: JobPayload & { epoch: number },
+  signal: AbortSignal,
+  context: RunContext,
+): Promise<ActionResult> {
+  const repeatable = action.effect === 'read' || action.idempotent === true
+  const ms = typeof action.timeoutMs === 'function' ? action.timeoutMs(params) : action.timeoutMs
+  const { jobId: id, slot, numbered, owner, epoch } = payload
+  const job = { id, slot, numbered, owner, epoch }
+  if (!repeatable && (await context.fleet.jobs.markBegun(payload)).before) throw outcomeUnknown(action.name, undefined)
+  for (let unknown = 0; ;) {
+    if (needsDaemon(action)) await context.daemon.passed(signal)
+    try {
+      return await withDeadline(ms, signal, (ending) =>
+        action.run(params, { docker: context.docker, signal: ending, job, docks: context.fleet.docks }),
+      )
+    } catch (error) {
+      signal.throwIfAborted()
+      const kind = classify(error)
+      if (kind === 'final') throw error
+      if (kind === 'not-sent') {
+        if (error instanceof DebloxError) throw error
+        context.daemon.set(false)
+      } else if (!repeatable || ++unknown >= maxUnknown) throw outcomeUnknown(action.name, error)
+    }
+  }
+}
+
+/** `register` and `unregister` are the fleet's business alone. */
+export const needsDaemon = (action: Action): boolean => action.target !== 'cluster' || action.creates === true

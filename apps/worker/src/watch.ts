@@ -1,0 +1,163 @@
+import { setTimeout as wait } from 'node:timers/promises'
+import { containerRow } from '@deblox/actions/container-row'
+import { difference, type FleetIndex, type IndexedRow } from '@deblox/fleet/index'
+import { times } from '@deblox/fleet/names'
+import type Docker from 'dockerode'
+import type { Logger } from 'pino'
+import { coalesce } from './coalesce'
+import { withDeadline } from './deadline'
+import type { Gate } from './gate'
+
+/** What changes a row. Others, such as exec_start of every health check, say nothing about it. */
+const telling = ['create', 'start', 'die', 'destroy', 'rename', 'pause', 'unpause', 'update', 'oom', 'health_status']
+
+/** Docker takes ids in the URL: beyond so many a full list is the smaller request. */
+const maxIdsInQuery = 50
+
+const listMs = 20_000
+const openMs = 5_000
+const retryMs = 500
+
+/** Keeps the fleet index true to this dock's daemon: by its events, and by full lists whenever one may be missing. */
+export class Watch {
+  private readonly dirty = new Set<string>()
+  private wholeList = true
+  private readonly stopping = new AbortController()
+  private readonly pass: () => Promise<void>
+  private loops: Promise<unknown> = Promise.resolve()
+
+  constructor(
+    private readonly docker: Docker,
+    private readonly index: FleetIndex,
+    private readonly hostname: string,
+    private readonly daemon: Gate,
+    private readonly log: Logger,
+  ) {
+    this.pass = coalesce(() => this.bringUpToDate())
+  }
+
+  /** Follows events and lists in full every 30 s until stopped. */
+  start(): void {
+    this.loops = Promise.all([this.followForEver(), this.listForEver()])
+  }
+
+  async stop(): Promise<void> {
+    this.stopping.abort(new Error('the worker stops'))
+    await this.loops
+  }
+
+  /** Looks at one container and writes what is seen. Resolves when the index says so; never rejects. */
+  async refresh(id: string): Promise<void> {
+    this.dirty.add(id)
+    await this.pass().catch((error: unknown) => this.missed(error))
+  }
+
+  /** Lists all containers and repairs the index. Never rejects. */
+  async listAll(): Promise<void> {
+    this.wholeList = true
+    await this.pass().catch((error: unknown) => this.missed(error))
+  }
+
+  private async bringUpToDate(): Promise<void> {
+    const ids = [...this.dirty]
+    const whole = this.wholeList || ids.length > maxIdsInQuery
+    this.dirty.clear()
+    this.wholeList = false
+    try {
+      await (whole ? this.writeAll() : this.writeSome(ids))
+    } catch (error) {
+      this.wholeList = true
+      throw error
+    }
+  }
+
+  private async writeAll(): Promise<void> {
+    const listed = await this.list()
+    const { changed, gone } = difference(await this.index.rows(this.hostname), listed)
+    await this.index.write(this.hostname, changed, gone, true)
+  }
+
+  private async writeSome(ids: string[]): Promise<void> {
+    if (ids.length === 0) return
+    const rows = await this.list(ids)
+    const found = new Set(rows.map(({ id }) => id))
+    const gone = ids.filter((id) => !found.has(id))
+    await this.index.write(this.hostname, rows, gone)
+  }
+
+  private async list(ids?: string[]): Promise<IndexedRow[]> {
+    const filters = ids ? { filters: { id: ids } } : {}
+    const listed: unknown = await withDeadline(listMs, this.stopping.signal, (signal) =>
+      this.docker.listContainers({ all: true, ...filters, abortSignal: signal }),
+    )
+    // docker-modem passes a body that is cut short on as a Buffer: nothing may be deleted on that account.
+    if (!Array.isArray(listed)) throw new Error('expected a list of containers from the daemon, got something else')
+    const observedAt = new Date().toISOString()
+    return (listed as Docker.ContainerInfo[]).map((info) => ({ ...containerRow(info, this.hostname), observedAt }))
+  }
+
+  private async followForEver(): Promise<void> {
+    await this.untilStopped(async (signal) => {
+      await this.daemon.passed(signal)
+      await this.follow(signal)
+    })
+  }
+
+  private async listForEver(): Promise<void> {
+    await this.untilStopped(async (signal) => {
+      await wait(times.fullList, undefined, { signal })
+      await this.daemon.passed(signal)
+      await this.listAll()
+    })
+  }
+
+  private async untilStopped(round: (signal: AbortSignal) => Promise<void>): Promise<void> {
+    const { signal } = this.stopping
+    while (!signal.aborted) {
+      try {
+        await round(signal)
+      } catch (error) {
+        if (signal.aborted) return
+        this.missed(error)
+        await wait(retryMs, undefined, { signal }).catch(() => undefined)
+      }
+    }
+  }
+
+  /** Reads one event stream to its end. What happened before it was open is caught by a full list right after. */
+  private async follow(signal: AbortSignal): Promise<void> {
+    const filters = { type: ['container' as const], event: telling }
+    const stream = (await withDeadline(openMs, signal, () =>
+      this.docker.getEvents({ filters }),
+    )) as NodeJS.ReadableStream & AsyncIterable<Buffer> & { destroy(): void }
+    const stop = () => stream.destroy()
+    signal.addEventListener('abort', stop)
+    try {
+      void this.listAll()
+      for await (const id of containerIds(stream)) void this.refresh(id)
+    } finally {
+      signal.removeEventListener('abort', stop)
+      stream.destroy()
+    }
+    throw new Error('expected the event stream to go on, but the daemon ended it')
+  }
+
+  private missed(error: unknown): void {
+    if (!this.stopping.signal.aborted)
+      this.log.warn({ err: error }, 'the index may lag behind the daemon; listing again')
+  }
+}
+
+/** The container ids of Docker's event stream: a JSON document a line, cut anywhere. */
+async function* containerIds(stream: AsyncIterable<Buffer>): AsyncGenerator<string> {
+  const decoder = new TextDecoder()
+  let rest = ''
+  for await (const chunk of stream) {
+    const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n')
+    rest = lines.pop() ?? ''
+    for (const line of lines) {
+      const { Actor } = JSON.parse(line) as { Actor?: { ID?: string } }
+      if (Actor?.ID) yield Actor.ID
+    }
+  }
+}

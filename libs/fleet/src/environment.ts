@@ -1,0 +1,42 @@
+import Joi from 'joi'
+import { parseRedisUrl } from './redis'
+
+const redisUrl = Joi.string().custom((value: string) => {
+  parseRedisUrl(value)
+  return value
+})
+
+/** The variables that both programs read. */
+export const commonVariables = {
+  REDIS_URL: redisUrl.default('redis://127.0.0.1:6379'),
+  DEBLOX_PREFIX: Joi.string()
+    .pattern(/^[a-zA-Z0-9_.{}-]{1,64}$/)
+    .default('deblox')
+    .messages({ 'string.pattern.base': 'expected 1 to 64 letters, digits and _ . - { }' }),
+  LOG_LEVEL: Joi.string().valid('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent').default('info'),
+  // Accepted and without effect: there are no identities yet.
+  AUTH: Joi.string().valid('on', 'off').default('on'),
+}
+
+/** Variables whose values may hold a password: a message about them must not. */
+const secret = new Set(['REDIS_URL', 'DEBLOX_ADMIN_TOKEN'])
+
+/** The variables of a schema, validated. Throws one line that names the variable, what was expected and what arrived. */
+export function readEnvironment<T extends object>(env: NodeJS.ProcessEnv, variables: Record<keyof T, Joi.Schema>): T {
+  // An empty variable is as good as none: that is how compose files and unit files leave one out.
+  const present = Object.fromEntries(Object.entries(env).filter(([name, value]) => name in variables && value !== ''))
+  const { value, error } = Joi.object<T>(variables).validate(present, { errors: { wrap: { label: false } } })
+  if (!error) return value
+  const [detail] = error.details
+  const name = String(detail?.path[0])
+  const got = secret.has(name) ? 'another value' : JSON.stringify(env[name])
+  throw new TypeError(`${name}: ${expectation(detail)}, got ${got}`)
+}
+
+function expectation(detail: Joi.ValidationErrorItem | undefined): string {
+  const thrown: unknown = detail?.context?.['error']
+  if (thrown instanceof Error) return thrown.message
+  const valids: unknown = detail?.context?.['valids']
+  if (Array.isArray(valids)) return `expected one of ${valids.join(', ')}`
+  return detail?.message ?? 'expected another value'
+}

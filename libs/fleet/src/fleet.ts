@@ -1,0 +1,28 @@
+import type { ContainerSpec } from '@deblox/actions/container-spec'
+import { docksOf } from './docks'
+import { fleetIndexOf } from './index'
+import { jobsOf } from './jobs'
+import { fleetKeys } from './names'
+import { placementsOf } from './placement'
+import type { RedisClient } from './redis'
+import { templatesOf } from './templates'
+import { topicsOf } from './topics'
+
+export type Fleet = ReturnType<typeof openFleet>
+
+/** All that the fleet keeps in one Redis under one prefix, over one connection. */
+export function openFleet(redis: RedisClient, prefix: string, shipped: ReadonlyMap<string, ContainerSpec> = new Map()) {
+  const keys = fleetKeys(prefix)
+  const topics = topicsOf(redis, prefix)
+  return {
+    redis,
+    prefix,
+    keys,
+    topics,
+    docks: docksOf(redis, keys),
+    index: fleetIndexOf(redis, keys),
+    jobs: jobsOf(redis, keys, topics),
+    placements: placementsOf(redis, keys),
+    templates: templatesOf(redis, keys, shipped),
+  }
+}

@@ -1,0 +1,149 @@
+import { DebloxError } from '@deblox/actions/errors'
+import type { ContainerRow } from '@deblox/actions/container-row'
+import { fullId } from '@deblox/actions/schemas'
+import type { FleetKeys } from './names'
+import { overRedis, type RedisClient, runScript, script } from './redis'
+
+/** A row as the index keeps it: with the time when its dock's worker saw it so. */
+export interface IndexedRow extends ContainerRow {
+  observedAt: string
+}
+
+export interface Located {
+  id: string
+  name: string
+  dock: string
+}
+
+export type FleetIndex = ReturnType<typeof fleetIndexOf>
+
+/** Ambiguous look-ups tell so many candidates at the most. */
+const maxCandidates = 20
+
+/** KEYS: …, containers of the dock, ids, names (the last three). ARGV[1]: hostname. */
+export const forgetDockLua = `
+  local n = #KEYS
+  for _, json in ipairs(redis.call('HVALS', KEYS[n - 2])) do
+    local row = cjson.decode(json)
+    redis.call('ZREM', KEYS[n - 1], row.id .. ' ' .. ARGV[1])
+    redis.call('ZREM', KEYS[n], row.name .. ' ' .. row.id .. ' ' .. ARGV[1])
+  end
+  return redis.call('DEL', KEYS[n - 2])`
+
+/**
+ * KEYS: docks, dock, containers, ids, names. ARGV: hostname, '1' if the rows are the dock's full list, the number of
+ * rows, the rows, the ids to remove. One script, so that no reader sees an id without its row, and so that a dock that
+ * was unregistered meanwhile does not come back by its rows.
+ */
+const writeScript = script(`
+  local host = ARGV[1]
+  if redis.call('SISMEMBER', KEYS[1], host) == 0 then return 0 end
+  local function forget(id)
+    local json = redis.call('HGET', KEYS[3], id)
+    if not json then return end
+    redis.call('ZREM', KEYS[4], id .. ' ' .. host)
+    redis.call('ZREM', KEYS[5], cjson.decode(json).name .. ' ' .. id .. ' ' .. host)
+    redis.call('HDEL', KEYS[3], id)
+  end
+  local last = 3 + tonumber(ARGV[3])
+  for n = 4, last do
+    local row = cjson.decode(ARGV[n])
+    forget(row.id)
+    redis.call('HSET', KEYS[3], row.id, ARGV[n])
+    redis.call('ZADD', KEYS[4], 0, row.id .. ' ' .. host)
+    redis.call('ZADD', KEYS[5], 0, row.name .. ' ' .. row.id .. ' ' .. host)
+  end
+  for n = last + 1, #ARGV do forget(ARGV[n]) end
+  if ARGV[2] == '1' then
+    local now = redis.call('TIME')
+    redis.call('HSET', KEYS[2], 'listed', now[1] * 1000 + math.floor(now[2] / 1000))
+  end
+  return 1`)
+
+/** Which container is where: a cache of what the docks' engines say, kept by their workers. */
+export function fleetIndexOf(redis: RedisClient, keys: FleetKeys) {
+  const startingWith = (key: string, start: string): Promise<string[]> =>
+    redis.zrange(key, `[${start}`, `(${start}\xff`, 'BYLEX', 'LIMIT', 0, maxCandidates)
+
+  return overRedis({
+    /** Writes and removes rows of one dock; false where the dock is not registered. `full`: they settle its whole list. */
+    async write(hostname: string, rows: IndexedRow[], gone: string[], full = false): Promise<boolean> {
+      const used = [keys.docks, keys.dock(hostname), keys.containers(hostname), keys.ids, keys.names]
+      const changes = [hostname, full ? '1' : '0', rows.length, ...rows.map((row) => JSON.stringify(row)), ...gone]
+      return (await runScript(redis, writeScript, used, changes)) === 1
+    },
+
+    /** The rows of one dock, in no order. */
+    async rows(hostname: string): Promise<IndexedRow[]> {
+      return (await redis.hvals(keys.containers(hostname))).map(parseRow)
+    },
+
+    /** The rows of several docks, in one round trip, in the docks' order. */
+    async rowsOf(hostnames: string[]): Promise<IndexedRow[][]> {
+      const reads = redis.pipeline()
+      for (const hostname of hostnames) reads.hvals(keys.containers(hostname))
+      const replies = (await reads.exec()) ?? []
+      return replies.map(([error, rows]) => {
+        if (error) throw error
+        return (rows as string[]).map(parseRow)
+      })
+    },
+
+    /**
+     * Finds the one container that is meant by a full id, a prefix of 4 or more hex digits, or a name; on one dock
+     * where that is named. Throws `container_not_found` or `ambiguous_container` with the candidates.
+     */
+    async locate(reference: string, hostname?: string): Promise<Located> {
+      const byId = /^[0-9a-f]{4,64}$/.test(reference) ? await startingWith(keys.ids, reference) : []
+      const byName = fullId.test(reference) ? [] : await startingWith(keys.names, `${reference} `)
+      const places = new Map(
+        [...byId.map((member) => member.split(' ')), ...byName.map((member) => member.split(' ').slice(1))]
+          .map(([id = '', dock = '']) => ({ id, dock }))
+          .filter(({ dock }) => hostname === undefined || dock === hostname)
+          .map((place) => [`${place.id} ${place.dock}`, place]),
+      )
+      const [found, ...others] = await withNames([...places.values()])
+      if (!found) throw notFound(reference, hostname)
+      if (others.length > 0) throw ambiguous(reference, [found, ...others])
+      return found
+    },
+  })
+
+  async function withNames(places: { id: string; dock: string }[]): Promise<Located[]> {
+    const rows = await Promise.all(places.map(({ id, dock }) => redis.hget(keys.containers(dock), id)))
+    return places.flatMap(({ id, dock }, n) => {
+      const row = rows[n]
+      return row ? [{ id, name: parseRow(row).name, dock }] : []
+    })
+  }
+}
+
+const parseRow = (json: string): IndexedRow => JSON.parse(json) as IndexedRow
+
+function notFound(reference: string, hostname?: string): DebloxError {
+  const where = hostname === undefined ? 'in the fleet' : `on ${hostname}`
+  return new DebloxError('container_not_found', `id: expected a container ${where}, got ${reference}`)
+}
+
+function ambiguous(reference: string, candidates: Located[]): DebloxError {
+  const list = candidates.map(({ id, name, dock }) => `${name} ${id.slice(0, 12)} on ${dock}`).join(', ')
+  return new DebloxError('ambiguous_container', `id: expected one container, got ${reference}, which may be ${list}`, {
+    details: { candidates },
+  })
+}
+
+/** What must be written and removed so that the index says what a full list said. */
+export function difference(indexed: IndexedRow[], listed: IndexedRow[]): { changed: IndexedRow[]; gone: string[] } {
+  const before = new Map(indexed.map((row) => [row.id, row]))
+  const now = new Set(listed.map(({ id }) => id))
+  return {
+    changed: listed.filter((row) => !sameRow(before.get(row.id), row)),
+    gone: indexed.map(({ id }) => id).filter((id) => !now.has(id)),
+  }
+}
+
+function sameRow(one: IndexedRow | undefined, other: IndexedRow): boolean {
+  return (
+    one !== undefined && JSON.stringify({ ...one, observedAt: '' }) === JSON.stringify({ ...other, observedAt: '' })
+  )
+}

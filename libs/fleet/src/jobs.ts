@@ -1,0 +1,276 @@
+import { createHash } from 'node:crypto'
+import { DebloxError } from '@deblox/actions/errors'
+import type { Job } from 'bullmq'
+import {
+  type JobError,
+  type JobPayload,
+  type JobRecord,
+  type JobView,
+  type SlotOutcome,
+  slotJobId,
+  type SlotResult,
+  type SlotStatus,
+  viewJob,
+} from './job'
+import { counts, type FleetKeys, times } from './names'
+import { overRedis, type RedisClient, runScript, script } from './redis'
+import type { SlotReturn, Topics } from './topics'
+
+/** A job that is to be accepted. */
+export interface Submission {
+  record: JobRecord
+  /** The caller's Idempotency-Key and what it was sent with. */
+  idempotency?: { key: string; payload: string }
+}
+
+export interface Accepted {
+  record: JobRecord
+  /** An earlier request with the same key had been accepted: this is its job. */
+  repeated: boolean
+}
+
+export type Jobs = ReturnType<typeof jobsOf>
+
+/**
+ * A result is kept beside the outcome, and told to the replica that waits, up to these sizes in characters. Beyond
+ * them BullMQ's record has the only copy.
+ */
+const keptResult = 4_096
+const toldResult = 65_536
+
+/** KEYS: idempotency, job, jobs. ARGV: digest of the payload (empty without a key), its life, record, time, id, how many jobs are kept, how many slots. */
+const acceptScript = script(`
+  if ARGV[1] ~= '' then
+    local known = redis.call('HMGET', KEYS[1], 'payload', 'job')
+    if known[1] then return known end
+    redis.call('HSET', KEYS[1], 'payload', ARGV[1], 'job', ARGV[5])
+    redis.call('PEXPIRE', KEYS[1], ARGV[2])
+  end
+  redis.call('HSET', KEYS[2], 'record', ARGV[3], 'slots', ARGV[7])
+  redis.call('ZADD', KEYS[3], ARGV[4], ARGV[5])
+  redis.call('ZREMRANGEBYRANK', KEYS[3], 0, -1 - ARGV[6])
+  return false`)
+
+/**
+ * KEYS: job, reply stream. ARGV: slot, outcome to keep, outcome to tell, job id, life of a finished job, replies kept,
+ * life of the stream, action, time of acceptance. Only the first outcome of a slot counts, so that a slot ends in exactly one way.
+ */
+const finishScript = script(`
+  local slots = redis.call('HGET', KEYS[1], 'slots')
+  if not slots then return 0 end
+  if redis.call('HSETNX', KEYS[1], 'slot:' .. ARGV[1], ARGV[2]) == 0 then return 0 end
+  if redis.call('HINCRBY', KEYS[1], 'finished', 1) >= tonumber(slots) then
+    redis.call('PEXPIRE', KEYS[1], ARGV[5])
+  end
+  redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[6], '*',
+    'job', ARGV[4], 'action', ARGV[8], 'accepted', ARGV[9], 'outcome', ARGV[3])
+  redis.call('PEXPIRE', KEYS[2], ARGV[7])
+  return 1`)
+
+/** Accepted jobs: written down first, then put on their topics, then looked up until their end and a day beyond. */
+export function jobsOf(redis: RedisClient, keys: FleetKeys, topics: Topics) {
+  const readRecord = async (id: string): Promise<Record<string, string>> => {
+    const fields = await redis.hgetall(keys.job(id))
+    if (fields['record'] === undefined) throw jobNotFound(id)
+    return fields
+  }
+
+  const idempotencyKey = (actor: string, key: string): string => keys.idempotency(digest(`${actor}\0${key}`))
+
+  const enqueue = async (record: JobRecord): Promise<void> => {
+    await Promise.all(
+      record.topics.map((topic, n) =>
+        topics.queue(topic).add(record.action, payloadOf(record, n + 1), { jobId: slotJobId(record.id, n + 1) }),
+      ),
+    )
+    await redis.hset(keys.job(record.id), 'enqueued', '1')
+  }
+
+  /** The record and how each slot stands. Throws `job_not_found`. */
+  const status = async (id: string): Promise<{ record: JobRecord; slots: SlotStatus[] }> => {
+    const fields = await readRecord(id)
+    const record = parseRecord(fields)
+    const slots = await Promise.all(record.topics.map((topic, n) => slotStatus(record, n + 1, topic, fields)))
+    return { record, slots }
+  }
+
+  return overRedis({
+    /**
+     * Accepts a job: when this returns, it will reach a terminal state. A repeated Idempotency-Key gives the earlier
+     * job, and finishes putting it on its topics if that was cut short. Throws `idempotency_key_reused`.
+     */
+    async accept({ record, idempotency }: Submission): Promise<Accepted> {
+      const payload = idempotency ? digest(idempotency.payload) : ''
+      const key = idempotencyKey(record.actor, idempotency?.key ?? '')
+      const known = (await runScript(
+        redis,
+        acceptScript,
+        [key, keys.job(record.id), keys.jobs],
+        [
+          payload,
+          times.idempotency,
+          JSON.stringify(record),
+          record.acceptedAt,
+          record.id,
+          counts.jobs,
+          record.topics.length,
+        ],
+      )) as [string, string] | null
+      if (known === null) {
+        await enqueue(record)
+        return { record, repeated: false }
+      }
+      const [knownPayload, knownId] = known
+      if (knownPayload !== payload) throw keyReused(idempotency?.key ?? '')
+      const fields = await readRecord(knownId)
+      const earlier = parseRecord(fields)
+      // The replica that accepted it may have died before it was on its topics. Adding again is safe: BullMQ knows the
+      // ids, and a slot that has already ended is not added.
+      if (fields['enqueued'] === undefined) await enqueue(earlier)
+      return { record: earlier, repeated: true }
+    },
+
+    /** The job that was accepted under this key before, or null. Throws `idempotency_key_reused`. */
+    async recall(actor: string, { key, payload }: { key: string; payload: string }): Promise<JobRecord | null> {
+      const [known, id] = await redis.hmget(idempotencyKey(actor, key), 'payload', 'job')
+      if (!known || !id) return null
+      if (known !== digest(payload)) throw keyReused(key)
+      return parseRecord(await readRecord(id))
+    },
+
+    /** Notes that a slot was handed on to another dock's topic, and puts it there. */
+    async forward(payload: JobPayload, topic: string): Promise<void> {
+      const { jobId, slot, action } = payload
+      await topics.queue(topic).add(action, payload, { jobId: slotJobId(jobId, slot) })
+      await redis.hset(keys.job(jobId), `topic:${slot}`, topic)
+    },
+
+    /** Marks that a slot's effect may have begun; tells whether it was marked before. */
+    async markBegun({ jobId, slot }: JobPayload): Promise<{ before: boolean }> {
+      return { before: (await redis.hsetnx(keys.job(jobId), `begun:${slot}`, '1')) === 0 }
+    },
+
+    /** Records how a slot ended and tells the replica that waits. A second outcome of a slot changes nothing. */
+    async finish(payload: JobPayload, outcome: SlotOutcome): Promise<void> {
+      const args = [
+        outcome.slot,
+        JSON.stringify(withoutLargeResult(outcome, keptResult)),
+        JSON.stringify(withoutLargeResult(outcome, toldResult)),
+        payload.jobId,
+        times.finishedJob,
+        counts.repliesPerReplica,
+        times.replies,
+        payload.action,
+        payload.acceptedAt,
+      ]
+      await runScript(redis, finishScript, [keys.job(payload.jobId), payload.replyTo], args)
+    },
+
+    status,
+
+    /** Newest first, from before the job of the cursor on. */
+    async list(limit: number, cursor?: string): Promise<{ items: JobView[]; nextCursor: string | null }> {
+      const after = cursor === undefined ? null : await redis.zrevrank(keys.jobs, cursor)
+      const start = after === null ? 0 : after + 1
+      const ids = await redis.zrange(keys.jobs, String(start), String(start + limit), 'REV')
+      const found = await Promise.all(ids.slice(0, limit).map((id) => status(id).catch(unlessGone)))
+      const items = found.flatMap((job) => (job ? [viewJob(job.record, job.slots)] : []))
+      return { items, nextCursor: ids.length > limit ? (ids[limit - 1] ?? null) : null }
+    },
+
+    /** A slot's result in full, from BullMQ's record; null where that is gone. */
+    async result(record: JobRecord, slot: number): Promise<SlotResult | null> {
+      const topic = record.topics[slot - 1] as string
+      const job = await topics.queue(topic).getJob(slotJobId(record.id, slot))
+      return job && 'envelope' in (job.returnvalue ?? {}) ? (job.returnvalue as SlotResult) : null
+    },
+  })
+
+  async function slotStatus(
+    record: JobRecord,
+    slot: number,
+    firstTopic: string,
+    fields: Record<string, string>,
+  ): Promise<SlotStatus> {
+    const known = fields[`slot:${slot}`]
+    if (known !== undefined) {
+      const outcome = JSON.parse(known) as SlotOutcome
+      if (outcome.state === 'failed' || outcome.result) return outcome
+      // Its envelope was too large to be kept here.
+      return { ...outcome, result: resultOf(await getJob(record.id, slot, firstTopic, fields)) }
+    }
+    const job = await getJob(record.id, slot, firstTopic, fields)
+    return standing(slot, job, job ? await job.getState() : 'waiting')
+  }
+
+  function getJob(id: string, slot: number, firstTopic: string, fields: Record<string, string>) {
+    return topics.queue(fields[`topic:${slot}`] ?? firstTopic).getJob(slotJobId(id, slot))
+  }
+}
+
+/** How a slot stands by BullMQ's record of it: also the way to an outcome that its worker could not write down. */
+export function standing(slot: number, job: Job<JobPayload, SlotReturn> | undefined, state: string): SlotStatus {
+  const common = {
+    slot,
+    dock: null,
+    attempts: job?.attemptsStarted ?? 0,
+    startedAt: job?.processedOn ?? null,
+  }
+  if (state === 'failed') return failedOutcome(common, job)
+  const result = resultOf(job)
+  if (state !== 'completed' || !result) return { ...common, state: state === 'active' ? 'active' : 'waiting' }
+  const dock = result.envelope.dockerInstance
+  return { ...common, dock, state: 'completed', finishedAt: job?.finishedOn ?? Date.now(), result, error: null }
+}
+
+function failedOutcome(
+  common: { slot: number; attempts: number; startedAt: number | null },
+  job: Job<JobPayload, SlotReturn> | undefined,
+): SlotOutcome {
+  const { dock, ...error } = parseFailure(job?.failedReason ?? '')
+  return { ...common, dock, state: 'failed', finishedAt: job?.finishedOn ?? Date.now(), result: null, error }
+}
+
+/** Errors cross BullMQ as text: what a worker wrote with `failureText`, or a reason of BullMQ's own. */
+export function parseFailure(reason: string): JobError & { dock: string | null } {
+  try {
+    return JSON.parse(reason) as JobError & { dock: string | null }
+  } catch {
+    return { code: 'internal', status: 500, message: reason, dock: null }
+  }
+}
+
+export const failureText = (error: JobError, dock: string): string => JSON.stringify({ ...error, dock })
+
+export function payloadOf(record: JobRecord, slot: number): JobPayload {
+  const { id, numbered, action, params, actor, owner, replyTo, acceptedAt } = record
+  return { v: 1, jobId: id, slot, numbered, action, params, actor, owner, replyTo, acceptedAt }
+}
+
+const resultOf = (job: Job<JobPayload, SlotReturn> | undefined): SlotResult | null =>
+  job?.returnvalue && 'envelope' in job.returnvalue ? job.returnvalue : null
+
+function withoutLargeResult(outcome: SlotOutcome, limit: number): SlotOutcome {
+  return JSON.stringify(outcome.result).length > limit ? { ...outcome, result: null } : outcome
+}
+
+const parseRecord = (fields: Record<string, string>): JobRecord => JSON.parse(fields['record'] as string) as JobRecord
+
+const digest = (text: string): string => createHash('sha256').update(text).digest('hex')
+
+const jobNotFound = (id: string): DebloxError =>
+  new DebloxError(
+    'job_not_found',
+    `id: expected the id of a job that is waiting, active, or not long finished; got ${id}`,
+  )
+
+const keyReused = (key: string): DebloxError =>
+  new DebloxError(
+    'idempotency_key_reused',
+    `Idempotency-Key: expected the same request as before under ${JSON.stringify(key)}, got another`,
+  )
+
+function unlessGone(error: unknown): null {
+  if (error instanceof DebloxError && error.code === 'job_not_found') return null
+  throw error
+}

@@ -1,0 +1,180 @@
+import { createHash } from 'node:crypto'
+import { DebloxError } from '@deblox/actions/errors'
+import { Cluster, Redis, type RedisOptions, ReplyError } from 'ioredis'
+
+export type RedisClient = Redis | Cluster
+
+/**
+ * `fail-fast` for a process that answers people: a command on a lost connection fails at once, one without an answer
+ * after 800 ms. `patient` for workers and blocking readers: a command waits until Redis is back.
+ */
+export type Temper = 'fail-fast' | 'patient'
+
+// The default back-off grows until Redis's return goes unseen for 17 s; capped at 500 ms it is 0.5 s (docs/performance.md).
+const retryStrategy = (attempt: number): number => Math.min(50 * attempt, 500)
+
+const tempers: Record<Temper, RedisOptions> = {
+  'fail-fast': {
+    enableOfflineQueue: false,
+    maxRetriesPerRequest: 1,
+    commandTimeout: 800,
+    connectTimeout: 800,
+    retryStrategy,
+  },
+  patient: { maxRetriesPerRequest: null, retryStrategy },
+}
+
+export const redisSchemes = ['redis', 'rediss', 'redis-sentinel', 'rediss-sentinel', 'redis-cluster', 'rediss-cluster']
+
+/**
+ * Opens a client for `redis[s]://host:port/db`, `redis[s]-sentinel://h1:p1,h2:p2/master-name` or
+ * `redis[s]-cluster://h1:p1,h2:p2`; user and password before the hosts belong to Redis itself.
+ */
+export function connectRedis(url: string, temper: Temper): RedisClient {
+  const { kind, tls, username, password, nodes, path } = parseRedisUrl(url)
+  const options: RedisOptions = { ...tempers[temper], username, password, ...(tls ? { tls: {} } : {}) }
+  const client = {
+    single: () => new Redis({ ...options, host: nodes[0]?.host, port: nodes[0]?.port, db: Number(path || 0) }),
+    sentinel: () => new Redis({ ...options, sentinels: nodes, name: path, sentinelRetryStrategy: retryStrategy }),
+    cluster: () =>
+      new Cluster(nodes, {
+        redisOptions: options,
+        clusterRetryStrategy: retryStrategy,
+        enableOfflineQueue: options.enableOfflineQueue ?? true,
+      }),
+  }[kind]()
+  // One client serves a queue per dock, and each queue listens on it.
+  client.setMaxListeners(0)
+  return client
+}
+
+interface RedisAddress {
+  kind: 'single' | 'sentinel' | 'cluster'
+  tls: boolean
+  username?: string
+  password?: string
+  nodes: { host: string; port: number }[]
+  path: string
+}
+
+/** Parts a Redis URL. Throws a TypeError that says what is wrong, without the password. */
+export function parseRedisUrl(url: string): RedisAddress {
+  const match = /^(redis|rediss)(-sentinel|-cluster)?:\/\/(?:([^@/]*)@)?([^/?]+)(?:\/([^/?]*))?$/.exec(url)
+  if (!match) throw new TypeError(`expected ${redisSchemes.join('://, ')}:// and host:port`)
+  const [, scheme, suffix, credentials = '', hosts = '', path = ''] = match
+  const kind = suffix === '-sentinel' ? 'sentinel' : suffix === '-cluster' ? 'cluster' : 'single'
+  if (kind === 'sentinel' && path === '') throw new TypeError("expected the master's name after the sentinels")
+  if (kind === 'single' && !/^\d*$/.test(path)) throw new TypeError(`expected a database number, got ${path}`)
+  const [username = '', password = ''] = credentials.split(':').map(decodeURIComponent)
+  return {
+    kind,
+    tls: scheme === 'rediss',
+    ...(username && { username }),
+    ...(password && { password }),
+    nodes: hosts.split(',').map((node) => parseNode(node, kind === 'sentinel' ? 26_379 : 6379)),
+    path,
+  }
+}
+
+function parseNode(node: string, defaultPort: number): { host: string; port: number } {
+  const [, host = '', port] = /^(\[[^\]]+\]|[^:[\]]+)(?::(\d{1,5}))?$/.exec(node) ?? []
+  if (host === '') throw new TypeError(`expected host:port, got ${node}`)
+  return { host: host.replace(/[[\]]/g, ''), port: port === undefined ? defaultPort : Number(port) }
+}
+
+/** Waits until the client can serve, or throws `redis_unavailable` after `timeoutMs`. */
+export async function whenReady(client: RedisClient, timeoutMs: number): Promise<void> {
+  if (client.status === 'ready') return
+  let lastError: unknown
+  const remember = (error: unknown) => {
+    lastError = error
+  }
+  client.on('error', remember)
+  try {
+    await new Promise<void>((resolve, reject) => {
+      const timer = setTimeout(() => {
+        client.off('ready', resolve)
+        const why = lastError instanceof Error ? describe(lastError) : 'no answer'
+        reject(
+          new DebloxError('redis_unavailable', `expected Redis to answer within ${timeoutMs / 1000} s, got ${why}`),
+        )
+      }, timeoutMs)
+      client.once('ready', () => {
+        clearTimeout(timer)
+        resolve()
+      })
+    })
+  } finally {
+    client.off('error', remember)
+  }
+}
+
+const describe = (error: Error): string => error.message || ('code' in error ? String(error.code) : error.name)
+
+/** A Lua script that runs atomically in Redis. */
+export interface Script {
+  lua: string
+  sha: string
+}
+
+export const script = (lua: string): Script => ({ lua, sha: createHash('sha1').update(lua).digest('hex') })
+
+/** Runs a script by its hash, and by its text where Redis does not know it (yet, or again after a restart). */
+export async function runScript(
+  client: RedisClient,
+  { lua, sha }: Script,
+  keys: string[],
+  args: (string | number)[],
+): Promise<unknown> {
+  try {
+    return await client.evalsha(sha, keys.length, ...keys, ...args)
+  } catch (error) {
+    if (redisErrorCode(error) !== 'NOSCRIPT') throw error
+    return client.eval(lua, keys.length, ...keys, ...args)
+  }
+}
+
+/** The code that Redis's protocol puts first in an error reply, e.g. `NOSCRIPT`, or undefined for other errors. */
+export function redisErrorCode(error: unknown): string | undefined {
+  return error instanceof ReplyError ? (error as Error).message.split(' ', 1)[0] : undefined
+}
+
+/** Replies by which a Redis that can be reached says that it cannot serve now. */
+const notNow = new Set([
+  'LOADING',
+  'BUSY',
+  'MASTERDOWN',
+  'READONLY',
+  'MISCONF',
+  'OOM',
+  'NOREPLICAS',
+  'CLUSTERDOWN',
+  'TRYAGAIN',
+])
+
+type AsyncFunctions = Record<string, (...args: never[]) => unknown>
+
+/**
+ * Wraps a set of functions so that every failure to reach Redis is told as `redis_unavailable`. ioredis has no class
+ * for most of them; what is neither Redis's own reply nor ours is one.
+ */
+export function overRedis<T extends AsyncFunctions>(functions: T): T {
+  const wrap =
+    (run: (...args: never[]) => unknown) =>
+    async (...args: never[]) => {
+      try {
+        return await run(...args)
+      } catch (error) {
+        throw asUnavailable(error)
+      }
+    }
+  return Object.fromEntries(Object.entries(functions).map(([name, run]) => [name, wrap(run)])) as T
+}
+
+function asUnavailable(error: unknown): unknown {
+  if (error instanceof DebloxError || error instanceof TypeError || error instanceof SyntaxError) return error
+  const code = redisErrorCode(error)
+  if (code !== undefined && !notNow.has(code)) return error
+  const why = error instanceof Error ? describe(error) : String(error)
+  return new DebloxError('redis_unavailable', `expected Redis to answer, got: ${why}`, { cause: error })
+}

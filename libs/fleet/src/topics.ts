@@ -1,0 +1,40 @@
+import { Queue } from 'bullmq'
+import type { JobPayload, SlotResult } from './job'
+import { counts, times } from './names'
+import type { RedisClient } from './redis'
+
+/** What a slot's BullMQ job returns: its result, or the topic that it was handed on to. */
+export type SlotReturn = SlotResult | { forwardedTo: string }
+
+export type TopicQueue = Queue<JobPayload, SlotReturn>
+
+export type Topics = ReturnType<typeof topicsOf>
+
+const finished = { age: times.finishedJob / 1000, count: counts.finishedJobsPerTopic }
+
+/** The topics' queues, opened on first use over one shared connection. */
+export function topicsOf(redis: RedisClient, prefix: string) {
+  const open = new Map<string, TopicQueue>()
+  return {
+    queue(topic: string): TopicQueue {
+      const known = open.get(topic)
+      if (known) return known
+      const queue: TopicQueue = new Queue(topic, {
+        connection: redis,
+        prefix,
+        defaultJobOptions: { removeOnComplete: finished, removeOnFail: finished },
+        streams: { events: { maxLen: counts.eventsPerTopic } },
+      })
+      // The shared connection's own listener reports its errors; without one here each queue would throw them.
+      queue.on('error', () => {})
+      open.set(topic, queue)
+      return queue
+    },
+
+    /** Forgets a topic's queue object; the topic itself stays as it is. */
+    async close(): Promise<void> {
+      await Promise.all([...open.values()].map((queue) => queue.close()))
+      open.clear()
+    },
+  }
+}
