@@ -1,4 +1,6 @@
 import type { Action } from '@deblox/actions/define-action'
+import { errorTable } from '@deblox/actions/errors'
+import { envelopeOf } from '@deblox/fleet/envelope'
 import { type Envelope, isFinished, type JobError, type SlotOutcome, type SlotStatus, viewJob } from '@deblox/fleet/job'
 import { problem } from './errors'
 import type { Answer } from './route'
@@ -28,8 +30,9 @@ export function asRest(action: Action, submitted: Submitted): Answer {
   if (action.silent) return { status: 204 }
   if (action.effect !== 'read') return { status: 200, body: { job } }
   const [outcome] = slots
-  const body = bodyOf(outcome?.result?.envelope)
-  const shaped = action.present ? action.present(body, outcome?.dock ?? '') : body
+  if (!outcome?.result) return problem(resultGone, { job: job.id })
+  const body = bodyOf(outcome.result.envelope)
+  const shaped = action.present ? action.present(body, outcome.dock ?? '') : body
   return { status: 200, body: Array.isArray(shaped) ? { items: shaped, nextCursor: null } : shaped }
 }
 
@@ -39,28 +42,17 @@ function stillRunning({ record, slots }: Submitted): Answer {
   return { status: 202, body: { job }, headers: { Location: `/v1/jobs/${job.id}` } }
 }
 
-function envelopeFor(outcome: SlotOutcome): Envelope {
-  if (outcome.error) return failureEnvelope(outcome.error, outcome)
-  if (outcome.result) return outcome.result.envelope
-  return failureEnvelope(resultGone, outcome)
+/** The daemon's reply; a failure has the same form, with the daemon's message. */
+function envelopeFor({ error, result, dock, finishedAt }: SlotOutcome): Envelope {
+  if (result) return result.envelope
+  const { status, message } = error ?? resultGone
+  return envelopeOf({ statusCode: status, body: { message } }, dock ?? '', new Date(finishedAt))
 }
 
 const resultGone: JobError = {
-  code: 'job_not_found',
-  status: 410,
-  message: 'expected a result that is still kept; the job completed, but its result has been removed by age',
-}
-
-function failureEnvelope({ status, message }: JobError, outcome: SlotOutcome): Envelope {
-  const body = { message }
-  return {
-    'Content-Length': String(Buffer.byteLength(JSON.stringify(body)) + 1),
-    'Content-Type': 'application/json',
-    Date: new Date(outcome.finishedAt).toUTCString(),
-    Response: { Body: body },
-    dockerInstance: outcome.dock ?? '',
-    statusCode: status,
-  }
+  code: 'result_gone',
+  status: errorTable.result_gone.status,
+  message: 'result: expected it to be kept still; the job completed, but its result has been removed by age or number',
 }
 
 function madeContainer(status: SlotStatus): { id: string; name: string; dock: string | null; slot: number }[] {
@@ -68,5 +60,4 @@ function madeContainer(status: SlotStatus): { id: string; name: string; dock: st
   return made ? [{ ...made, dock: status.dock, slot: status.slot }] : []
 }
 
-const bodyOf = (envelope: Envelope | undefined): unknown =>
-  envelope && envelope.Response !== '' ? envelope.Response.Body : undefined
+const bodyOf = ({ Response }: Envelope): unknown => (Response === '' ? undefined : Response.Body)

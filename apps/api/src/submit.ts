@@ -24,7 +24,8 @@ export function submitTo(fleet: Fleet, waiter: Waiter, replyTo: string): Submit 
   /** The fields as a dock can use them, and the topic of each slot. */
   const address = async (action: Action, request: object): Promise<Pick<JobRecord, 'params' | 'topics'>> => {
     const { params: asked, routing } = action.split(request)
-    const params: Record<string, unknown> = { ...(await (action.resolve?.(asked, lookups) ?? asked)) }
+    const resolved = action.resolve ? await action.resolve(asked, lookups) : asked
+    const params: Record<string, unknown> = { ...resolved }
     if (action.target !== 'container') return { params, topics: await topicsFor(routing) }
     const { id, dock } = await fleet.index.locate(params['id'] as string, routing.hostname)
     return { params: { ...params, id }, topics: [dockTopic(dock)] }
@@ -45,10 +46,7 @@ export function submitTo(fleet: Fleet, waiter: Waiter, replyTo: string): Submit 
 
   const requireDock = async (hostname: string): Promise<void> => {
     if (await fleet.docks.isRegistered(hostname)) return
-    throw new DebloxError(
-      'dock_not_found',
-      `hostname: expected a registered dock (see GET /v1/docks), got ${hostname}`,
-    )
+    throw new DebloxError('dock_not_found', `hostname: expected a registered dock (see GET /v1/docks), got ${hostname}`)
   }
 
   return async (action, request, { actor, prefer, idempotencyKey, gone }) => {

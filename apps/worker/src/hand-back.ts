@@ -1,10 +1,10 @@
 import { WaitingError } from 'bullmq'
 
 interface Held {
-  giveBack(): Promise<unknown>
+  giveBack: () => Promise<unknown>
   started: boolean
   stop: AbortController
-  reject(error: Error): void
+  reject: (error: Error) => void
 }
 
 /**

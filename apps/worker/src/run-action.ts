@@ -9,7 +9,7 @@ import { dockTopic } from '@deblox/fleet/names'
 import type { SlotReturn } from '@deblox/fleet/topics'
 import type Docker from 'dockerode'
 import { withDeadline } from './deadline'
-import { envelopeOf } from './envelope'
+import { envelopeOf } from '@deblox/fleet/envelope'
 import { classify, outcomeUnknown } from './failure'
 import type { Gate } from './gate'
 

@@ -3,6 +3,7 @@ import Joi from 'joi'
 import { image } from './image-reference'
 import { bytes, memory } from './memory'
 import { expected } from './messages'
+import { ports, publish } from './ports'
 import { cpus, dockerName, dockerRestartPolicy, flag, restartPolicy, stopSignal, stopTimeout } from './schemas'
 import { withoutUndefined } from './without-undefined'
 
@@ -63,19 +64,6 @@ export const labels = Joi.object()
     'object.unknown': 'expected a label that does not begin with "deblox.", which is reserved',
   })
 
-const portPattern =
-  /^(?:(?:(?<ip>\d{1,3}(?:\.\d{1,3}){3}|\[[0-9a-fA-F:]+\]):)?(?<host>\d{1,5})?:)?(?<container>\d{1,5})(?:\/(?<protocol>tcp|udp|sctp))?$/
-
-const portForm = 'a port as docker run -p takes it, such as 8080:80, 127.0.0.1:8080:80/tcp or 80'
-
-const port = Joi.string()
-  .custom((value: string, helpers) => {
-    const { host, container } = portPattern.exec(value)?.groups ?? {}
-    const valid = container !== undefined && inPortRange(container) && (host === undefined || inPortRange(host))
-    return valid ? value : helpers.error('port')
-  })
-  .messages({ ...expected(portForm), port: `expected ${portForm}` })
-
 const mount = Joi.object<Mount>({
   type: Joi.string().valid('bind', 'volume', 'tmpfs').default('volume').messages(expected('bind, volume or tmpfs')),
   source: Joi.when('type', {
@@ -96,7 +84,7 @@ export const containerSpec = {
   entrypoint: command.description("Replaces the image's entrypoint"),
   env: env.description('Environment: `{"NAME": "value"}` or `["NAME=value"]`'),
   labels: labels.description('Labels; `deblox.` is reserved'),
-  ports: Joi.array().items(port).max(1000).description('Ports as `docker run -p` takes them, e.g. `8080:80`'),
+  ports,
   mounts: Joi.array().items(mount).max(1000).description('Mounts as `docker run --mount` takes them'),
   memory: memory.description('Memory limit: bytes, or a size such as `512m`'),
   cpus,
@@ -126,7 +114,7 @@ export const templateName = Joi.string()
 
 /** The body of Docker's POST /containers/create for a validated spec. */
 export function dockerBody(spec: ContainerSpec): ContainerCreateOptions {
-  const ports = (spec.ports ?? []).map(parsePort)
+  const published = spec.ports?.length ? publish(spec.ports) : undefined
   return withoutUndefined({
     Image: spec.image,
     Cmd: words(spec.cmd),
@@ -139,9 +127,9 @@ export function dockerBody(spec: ContainerSpec): ContainerCreateOptions {
     OpenStdin: spec.tty,
     StopSignal: spec.stopSignal,
     StopTimeout: spec.stopTimeout,
-    ExposedPorts: ports.length > 0 ? Object.fromEntries(ports.map(({ key }) => [key, {}])) : undefined,
+    ExposedPorts: published?.exposed,
     HostConfig: withoutUndefined({
-      PortBindings: ports.length > 0 ? groupBindings(ports) : undefined,
+      PortBindings: published?.bindings,
       Mounts: spec.mounts?.map(dockerMount),
       Memory: spec.memory === undefined ? undefined : bytes(spec.memory),
       NanoCpus: spec.cpus === undefined ? undefined : nanoCpus(spec.cpus),
@@ -154,19 +142,6 @@ export function dockerBody(spec: ContainerSpec): ContainerCreateOptions {
 
 /** Docker counts CPUs in billionths. */
 export const nanoCpus = (count: number): number => Math.round(count * 1e9)
-
-const inPortRange = (digits: string): boolean => Number(digits) >= 1 && Number(digits) <= 65_535
-
-function parsePort(text: string): { key: string; binding: { HostIp: string; HostPort: string } } {
-  const { ip = '', host = '', container, protocol = 'tcp' } = portPattern.exec(text)?.groups ?? {}
-  return { key: `${container}/${protocol}`, binding: { HostIp: ip.replace(/[[\]]/g, ''), HostPort: host } }
-}
-
-function groupBindings(ports: ReturnType<typeof parsePort>[]): Record<string, { HostIp: string; HostPort: string }[]> {
-  const bindings: Record<string, { HostIp: string; HostPort: string }[]> = {}
-  for (const { key, binding } of ports) (bindings[key] ??= []).push(binding)
-  return bindings
-}
 
 function dockerMount({ type, source, target, readOnly }: Mount): MountSettings {
   return { Type: type, Source: source ?? '', Target: target, ReadOnly: readOnly ?? false }

@@ -5,7 +5,7 @@ import type { ActionContext, ActionResult, JobIdentity } from './define-action'
 import { dockerStatus } from './docker-status'
 import { expected } from './messages'
 import { isImageId } from './image-reference'
-import { pullImage, pullTimeoutMs } from './pull'
+import { pullAndWait, pullTimeoutMs } from './pull'
 import { containerName, flag } from './schemas'
 
 export type PullPolicy = 'missing' | 'always' | 'never'
@@ -52,7 +52,7 @@ export async function createContainerOnce(
   const { docker, job, signal } = context
   const name = nameFor(job, options.name)
   const labelled = { ...body, Labels: { ...body.Labels, ...labelsFor(job) } }
-  if (options.pull === 'always') await pullImage(imageOf(body), context)
+  if (options.pull === 'always' && body.Image) await pullAndWait(body.Image, context)
   const { answer, started } = await createOrPull(name, labelled, options, context)
   if (options.start && !started) {
     await docker.getContainer(answer.Id).start({ abortSignal: signal }).catch(ignoreRunning)
@@ -81,11 +81,12 @@ async function createOrPull(
   try {
     return await createOrAdopt(name, body, context)
   } catch (error) {
-    const mayPull = pull === 'missing' && dockerStatus(error) === 404 && !isImageId(imageOf(body))
-    if (!mayPull || (await hasImage(imageOf(body), context))) throw error
+    const image = body.Image
+    const isMissing = pull === 'missing' && dockerStatus(error) === 404
+    if (!isMissing || image === undefined || isImageId(image) || (await hasImage(image, context))) throw error
+    await pullAndWait(image, context)
+    return createOrAdopt(name, body, context)
   }
-  await pullImage(imageOf(body), context)
-  return createOrAdopt(name, body, context)
 }
 
 async function createOrAdopt(name: string, body: ContainerCreateOptions, context: ActionContext): Promise<Created> {
@@ -137,8 +138,6 @@ async function hasImage(reference: string, { docker }: ActionContext): Promise<b
     throw error
   }
 }
-
-const imageOf = (body: ContainerCreateOptions): string => body.Image ?? ''
 
 const labelsFor = (job: JobIdentity): Record<string, string> => ({
   [labelNames.job]: job.id,

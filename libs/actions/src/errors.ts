@@ -11,6 +11,7 @@ export const errorTable = {
   method_not_allowed: { status: 405, title: 'The route does not take this method' },
   ambiguous_container: { status: 409, title: 'More than one container matches' },
   template_shipped: { status: 409, title: 'The template is shipped with Deblox and cannot be deleted' },
+  result_gone: { status: 410, title: 'The result is no longer kept' },
   body_too_large: { status: 413, title: 'The body is too large' },
   idempotency_key_reused: { status: 422, title: 'The Idempotency-Key was used for another request' },
   docker_error: { status: 500, title: 'Docker refused' },

@@ -5,7 +5,8 @@ const hostPart = '[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?'
 const registryHost = `${hostPart}(?:\\.${hostPart})*(?::[0-9]+)?`
 const pathPart = '[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*'
 const tag = '[a-zA-Z0-9_][a-zA-Z0-9_.-]{0,127}'
-const reference = new RegExp(`^(?:${registryHost}/)?${pathPart}(?:/${pathPart})*(?::${tag})?(?:@sha256:[0-9a-f]{64})?$`)
+const digest = '(?:sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})'
+const reference = new RegExp(`^(?:${registryHost}/)?${pathPart}(?:/${pathPart})*(?::${tag})?(?:@${digest})?$`)
 
 /** An image's id. It names an image on a dock, but nothing in a registry: Docker cannot pull it. */
 const imageId = /^(?:sha256:)?[0-9a-f]{64}$/

@@ -14,7 +14,7 @@ const maxLineLength = 2 ** 20
  * Pulls an image and waits until it is there. Docker answers 200 at once and reports a failure inside the stream, so
  * the stream is read to its end; the last line that says `error` is the daemon's verdict.
  */
-export async function pullImage(reference: string, { docker, signal }: Pick<ActionContext, 'docker' | 'signal'>) {
+export async function pullAndWait(reference: string, { docker, signal }: Pick<ActionContext, 'docker' | 'signal'>) {
   if (isImageId(reference)) throw cannotPull(reference)
   const stream = (await docker.createImage({ fromImage: withTag(reference), abortSignal: signal })) as Readable
   let verdict: string | undefined

@@ -56,7 +56,7 @@ export function dockerRestartPolicy(policy: string): { Name: string; MaximumRetr
 }
 
 export const stopSignal = Joi.string()
-  .pattern(/^(SIG[A-Z0-9+-]{2,12}|[A-Z][A-Z0-9+-]{1,12}|[1-9]\d?)$/)
+  .pattern(/^(SIG[A-Z0-9+-]{2,12}|[A-Z][A-Z0-9+-]{1,12}|[1-9]\d?)$/i)
   .messages(expected('a signal such as "SIGTERM" or "15"'))
   .description('A signal such as `SIGTERM`')
 

@@ -1,13 +1,13 @@
 import Joi from 'joi'
 import { defineAction, ok } from '../define-action'
 import { pullableImage } from '../image-reference'
-import { pullImage, pullTimeoutMs } from '../pull'
+import { pullAndWait, pullTimeoutMs } from '../pull'
 
 interface PullParams {
   image: string
 }
 
-export const pullImageAction = defineAction({
+export const pullImage = defineAction({
   name: 'pull-image',
   summary: 'Pull an image to a dock',
   target: 'dock',
@@ -17,7 +17,7 @@ export const pullImageAction = defineAction({
   idempotent: true,
   timeoutMs: pullTimeoutMs,
   async run({ image }, context) {
-    await pullImage(image, context)
+    await pullAndWait(image, context)
     const { Id, RepoTags, RepoDigests, Size } = await context.docker.getImage(image).inspect()
     return ok({ Id, RepoTags, RepoDigests, Size })
   },

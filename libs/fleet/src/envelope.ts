@@ -1,5 +1,5 @@
 import type { ActionResult } from '@deblox/actions/define-action'
-import type { Envelope } from '@deblox/fleet/job'
+import type { Envelope } from './job'
 
 /** The original's reply: its fields, in its order. */
 export function envelopeOf({ statusCode, body }: ActionResult, hostname: string, now = new Date()): Envelope {

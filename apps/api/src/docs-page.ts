@@ -1,0 +1,35 @@
+import express, { type RequestHandler, Router } from 'express'
+import { absolutePath } from 'swagger-ui-dist'
+
+const page = `<!doctype html>
+<html lang="en">
+  <head>
+    <meta charset="utf-8">
+    <title>Deblox API</title>
+    <link rel="stylesheet" href="docs/swagger-ui.css">
+    <link rel="icon" href="docs/favicon-32x32.png">
+  </head>
+  <body>
+    <div id="swagger-ui"></div>
+    <script src="docs/swagger-ui-bundle.js"></script>
+    <script src="docs/start.js"></script>
+  </body>
+</html>
+`
+
+const start = `SwaggerUIBundle({ url: 'openapi.json', dom_id: '#swagger-ui', deepLinking: true, tryItOutEnabled: true })\n`
+
+/** The API's description for people: Swagger UI from its package, so that it works without the internet. */
+export function docsPage(): RequestHandler {
+  const router = Router({ strict: true })
+  router.get('/', (request, response) => {
+    // The page's links are relative to the folder above.
+    if (request.originalUrl.endsWith('/')) response.redirect('../docs')
+    else response.type('html').send(page)
+  })
+  router.get('/start.js', (_request, response) => {
+    response.type('js').send(start)
+  })
+  router.use(express.static(absolutePath(), { index: false }))
+  return router
+}

@@ -1,0 +1,28 @@
+import { type Action } from '@deblox/actions/define-action'
+import { actions } from '@deblox/actions/registry'
+import type { Route } from '../route'
+import { asRest } from '../shape'
+import type { Submit } from '../submit'
+
+/** One route for each action, from its definition. */
+export function actionRoutes(submit: Submit): Route[] {
+  return [...actions.values()].map((action) => ({
+    method: action.method,
+    path: action.path,
+    tag: action.path.split('/')[2] ?? 'actions',
+    summary: action.summary,
+    request: action.request,
+    answers: answersOf(action),
+    async handle(fields, caller) {
+      return asRest(action, await submit(action, fields, caller))
+    },
+  }))
+}
+
+function answersOf(action: Action): Record<number, string> {
+  const accepted = { 202: 'Accepted; not finished within the time that `Prefer: wait` gave. `Location` is the job' }
+  if (action.creates) return { 201: 'Created: the job, and the containers that it made', ...accepted }
+  if (action.silent) return { 204: 'Done', ...accepted }
+  if (action.effect === 'read') return { 200: "The daemon's answer", ...accepted }
+  return { 200: 'Done: the job', ...accepted }
+}
