@@ -47,7 +47,7 @@ COPY templates templates
 COPY script/image/api-health.mjs script/image/
 USER node
 EXPOSE 8080
-HEALTHCHECK --interval=10s --timeout=5s --start-period=20s --retries=3 CMD ["node", "script/image/api-health.mjs"]
+HEALTHCHECK --interval=5s --timeout=5s --start-period=20s --retries=3 CMD ["node", "script/image/api-health.mjs"]
 ENTRYPOINT ["node", "apps/api/dist/main.js"]
 
 # --- worker, for a host that has an engine: mount /var/run/docker.sock and give the container the socket's group

@@ -12,7 +12,7 @@ export const commonVariables = {
   DEBLOX_PREFIX: Joi.string()
     .pattern(/^[a-zA-Z0-9_.{}-]{1,64}$/)
     .default('deblox')
-    .messages({ 'string.pattern.base': 'expected 1 to 64 letters, digits and _ . - { }' }),
+    .messages({ 'string.pattern.base': 'expected 1 to 64 letters, digits, underscores, dots, dashes and braces' }),
   LOG_LEVEL: Joi.string().valid('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent').default('info'),
   // Accepted and without effect: there are no identities yet.
   AUTH: Joi.string().valid('on', 'off').default('on'),
