@@ -1,4 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises'
+import { DebloxError } from '@deblox/actions/errors'
 import { isFinished, type JobRecord, type SlotOutcome, type SlotStatus } from '@deblox/fleet/job'
 import type { Jobs } from '@deblox/fleet/jobs'
 import type { Reply } from '@deblox/fleet/replies'
@@ -40,7 +41,7 @@ export class Waiter {
       outcome: async (record, ms, gone) => {
         if (ms > 0 && !gone.aborted) await before(ended, ms, gone)
         this.waiting.delete(jobId)
-        return isComplete(waiting) ? this.whole(record, waiting) : (await this.jobs.status(jobId)).slots
+        return isComplete(waiting) ? this.whole(record, waiting) : this.lookUpOrWaiting(record)
       },
       forget: () => void this.waiting.delete(jobId),
     }
@@ -68,6 +69,16 @@ export class Waiter {
   /** Looks up all that is waited for: replies may have been missed. */
   async onGap(): Promise<void> {
     await Promise.all([...this.waiting.keys()].map((jobId) => this.lookUp(jobId)))
+  }
+
+  /** It was accepted: a Redis that is away when the wait ends makes no failure of that. */
+  private async lookUpOrWaiting(record: JobRecord): Promise<SlotStatus[]> {
+    try {
+      return (await this.jobs.status(record.id)).slots
+    } catch (error) {
+      if (!(error instanceof DebloxError && error.code === 'redis_unavailable')) throw error
+      return record.topics.map((_, n) => ({ slot: n + 1, state: 'waiting', dock: null, attempts: 0, startedAt: null }))
+    }
   }
 
   private async lookUp(jobId: string): Promise<void> {

@@ -126,7 +126,7 @@ export class Consumers {
   }
 
   private record(job: SlotJob, state: 'completed' | 'failed'): void {
-    const outcome = { ...standing(job.data.slot, job, state), dock: this.context.hostname } as SlotOutcome
+    const outcome = standing(job.data.slot, job, state) as SlotOutcome
     const { action, jobId, slot } = job.data
     this.log.info({ job: jobId, slot, action, state, err: outcome.error ?? undefined }, 'job ended')
     const recorded = this.fleet.jobs

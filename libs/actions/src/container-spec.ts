@@ -54,7 +54,10 @@ const env = Joi.alternatives(
       .pattern(/^[^=\0]+=/)
       .messages(expected('NAME=value')),
   ),
-).messages(expected('an object of names and string values, or a list of NAME=value'))
+).messages({
+  ...expected('an object of names and string values, or a list of NAME=value'),
+  'object.unknown': 'expected a name without "="',
+})
 
 /** `deblox.*` is how Deblox knows its own containers: nobody else may write it. */
 export const labels = Joi.object()

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { DebloxError } from '@deblox/actions/errors'
+import { DebloxError, errorTable } from '@deblox/actions/errors'
 import type { Job } from 'bullmq'
 import {
   type JobError,
@@ -47,9 +47,21 @@ const acceptScript = script(`
     redis.call('PEXPIRE', KEYS[1], ARGV[2])
   end
   redis.call('HSET', KEYS[2], 'record', ARGV[3], 'slots', ARGV[7])
+  redis.call('PEXPIRE', KEYS[2], ARGV[2])
   redis.call('ZADD', KEYS[3], ARGV[4], ARGV[5])
   redis.call('ZREMRANGEBYRANK', KEYS[3], 0, -1 - ARGV[6])
   return false`)
+
+/**
+ * KEYS: job. A record is written with an end, so that one whose acceptance was cut short does not stay for ever; once
+ * the job is on its topics it has none until it is finished, which may have happened already.
+ */
+const enqueuedScript = script(`
+  local slots, finished = unpack(redis.call('HMGET', KEYS[1], 'slots', 'finished'))
+  if not slots then return 0 end
+  redis.call('HSET', KEYS[1], 'enqueued', '1')
+  if tonumber(finished or '0') < tonumber(slots) then redis.call('PERSIST', KEYS[1]) end
+  return 1`)
 
 /**
  * KEYS: job, reply stream. ARGV: slot, outcome to keep, outcome to tell, job id, life of a finished job, replies kept,
@@ -83,7 +95,7 @@ export function jobsOf(redis: RedisClient, keys: FleetKeys, topics: Topics) {
         topics.queue(topic).add(record.action, payloadOf(record, n + 1), { jobId: slotJobId(record.id, n + 1) }),
       ),
     )
-    await redis.hset(keys.job(record.id), 'enqueued', '1')
+    await runScript(redis, enqueuedScript, [keys.job(record.id)], [])
   }
 
   /** The record and how each slot stands. Throws `job_not_found`. */
@@ -231,12 +243,15 @@ function failedOutcome(
   return { ...common, dock, state: 'failed', finishedAt: job?.finishedOn ?? Date.now(), result: null, error }
 }
 
-/** Errors cross BullMQ as text: what a worker wrote with `failureText`, or a reason of BullMQ's own. */
+/**
+ * Errors cross BullMQ as text: what a worker wrote with `failureText`, or a reason of BullMQ's own, which it gives
+ * where workers died over a job. How far those came is not known.
+ */
 export function parseFailure(reason: string): JobError & { dock: string | null } {
   try {
     return JSON.parse(reason) as JobError & { dock: string | null }
   } catch {
-    return { code: 'internal', status: 500, message: reason, dock: null }
+    return { code: 'outcome_unknown', status: errorTable.outcome_unknown.status, message: reason, dock: null }
   }
 }
 

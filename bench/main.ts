@@ -1,0 +1,80 @@
+import { constants } from 'node:os'
+import { removeRun, runFolder, sweepDeadRuns } from '../test/support/run-folder'
+import { measureChurn } from './churn'
+import { measureJobRates } from './job-rates'
+import { describeMachine, load } from './machine'
+import { report } from './report'
+import { startSetting } from './setting'
+import { measureStartStop } from './start-stop'
+
+const usage = `npm run bench               measure, and print Markdown: under 4 minutes, as root
+npm run bench -- --quick    a smoke run: under 40 s, and its figures say little
+`
+
+/** How long each measurement lasts. */
+const full = {
+  startStopMs: 50_000,
+  inspectMs: 8_000,
+  churn: { concurrencies: [2, 4, 8], windows: 3, windowMs: 4_000 },
+  jobs: { rounds: 5, count: 2_000 },
+}
+const quick: typeof full = {
+  startStopMs: 4_000,
+  inspectMs: 1_000,
+  churn: { concurrencies: [4], windows: 1, windowMs: 3_000 },
+  jobs: { rounds: 1, count: 500 },
+}
+
+async function main(args: string[]): Promise<void> {
+  if (args.some((arg) => arg !== '--quick')) {
+    process.stdout.write(usage)
+    process.exitCode = args[0] === '--help' ? 0 : 2
+    return
+  }
+  const plan = args.includes('--quick') ? quick : full
+  await sweepDeadRuns()
+  endOnSignals()
+  try {
+    process.stdout.write(`${await measure(plan)}\n`)
+  } finally {
+    await removeRun(runFolder())
+  }
+}
+
+async function measure(plan: typeof full): Promise<string> {
+  const loadBefore = load()
+  say('starting an engine, Redis, an API and a worker')
+  const setting = await startSetting()
+  const machine = await describeMachine(setting)
+  say('(a) start + stop, one at a time')
+  const startStop = await measureStartStop(setting, plan.startStopMs, plan.inspectMs)
+  say('(b) create + start + delete, many at a time')
+  const churn = await measureChurn(setting, plan.churn)
+  say('(c) jobs that do nothing')
+  const jobRates = await measureJobRates(setting, plan.jobs.rounds, plan.jobs.count)
+  await setting.worker.stop()
+  const noise = `Load average of the machine before the run: ${loadBefore}.`
+  return `${machine} ${noise}\n\n${report({ startStop, churn, jobRates })}`
+}
+
+/** Whatever has been started by then has the run's folder or mark, and goes with it. */
+function endOnSignals(): void {
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.once(signal, () => {
+      void removeRun(runFolder()).finally(() => process.exit(128 + constants.signals[signal]))
+    })
+  }
+}
+
+/** Standard output is for the figures alone. */
+function say(step: string): void {
+  process.stderr.write(`bench: ${step} (after ${Math.round(performance.now() / 1000)} s)\n`)
+}
+
+void main(process.argv.slice(2)).then(
+  () => process.exit(),
+  (error: unknown) => {
+    process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`)
+    process.exit(1)
+  },
+)

@@ -1,0 +1,95 @@
+import { once } from 'node:events'
+import type { ServerResponse } from 'node:http'
+import { pullAndWait } from './pull'
+import { contextFor } from './testing/context'
+import { useDockerDouble } from './testing/docker-double'
+
+const double = useDockerDouble()
+const route = 'POST /images/create'
+const pull = (signal = new AbortController().signal) => pullAndWait('ubuntu', contextFor(double.docker, { signal }))
+const line = (progress: object) => `${JSON.stringify(progress)}\r\n`
+
+test('ends when Docker’s progress has ended without an error', async () => {
+  double.answer(route, (response) => {
+    response.write(line({ status: 'Pulling fs layer', id: 'a1' }))
+    response.end(line({ status: 'Status: Downloaded newer image' }))
+  })
+  await expect(pull()).resolves.toBeUndefined()
+  expect(double.asked).toMatchObject([{ what: route, query: { fromImage: 'ubuntu:latest' } }])
+})
+
+test('fails with the error that Docker reports inside the progress, after its 200', async () => {
+  double.answer(route, (response) => {
+    response.write(line({ status: 'Pulling from library/ubuntu' }))
+    response.end(line({ errorDetail: { message: 'no space left on device' }, error: 'no space left on device' }))
+  })
+  await expect(pull()).rejects.toMatchObject({
+    code: 'docker_error',
+    status: 500,
+    message: 'pull of ubuntu: no space left on device',
+  })
+})
+
+test('reads an error in a last line without an end, and lines that come in pieces', async () => {
+  const bytes = Buffer.from(line({ status: 'Größe' }) + JSON.stringify({ error: 'gröber' }))
+  double.answer(route, (response) => {
+    const inside = bytes.indexOf('ö') + 1
+    response.write(bytes.subarray(0, inside), () => response.end(bytes.subarray(inside)))
+  })
+  await expect(pull()).rejects.toMatchObject({ message: 'pull of ubuntu: gröber' })
+})
+
+test('fails with Docker’s own status where it refuses at once', async () => {
+  double.answer(route, { status: 404, body: { message: 'pull access denied for ubuntu' } })
+  await expect(pull()).rejects.toMatchObject({ statusCode: 404 })
+})
+
+test('does not know the outcome when the stream is cut short', async () => {
+  double.answer(route, (response) => {
+    response.write(line({ status: 'Downloading' }), () => response.destroy())
+  })
+  await expect(pull()).rejects.toMatchObject({ code: 'ECONNRESET', message: expect.stringContaining('pull of ubuntu') })
+})
+
+test.each([
+  ['no JSON', 'not json\n'],
+  ['a line without an end', 'x'.repeat(2 ** 20 + 1)],
+])('does not trust a stream that holds %s', async (_, text) => {
+  double.answer(route, (response) => response.end(text))
+  await expect(pull()).rejects.toMatchObject({ code: 'ECONNRESET' })
+})
+
+test('lets go of the connection when it is aborted in the middle', async () => {
+  const answering = answerOnceAndHang()
+  const createImage = jest.spyOn(double.docker, 'createImage')
+  const controller = new AbortController()
+  const pulling = pull(controller.signal)
+  await createImage.mock.results[0]?.value
+  controller.abort(new Error('cancelled'))
+  await expect(pulling).rejects.toThrow('cancelled')
+  await once(await answering, 'close')
+})
+
+test('begins nothing when it was aborted before', async () => {
+  await expect(pull(AbortSignal.abort(new Error('cancelled')))).rejects.toThrow()
+  expect(double.asked).toEqual([])
+})
+
+test('refuses an id, which no registry could resolve', async () => {
+  const id = `sha256:${'a'.repeat(64)}`
+  await expect(pullAndWait(id, contextFor(double.docker))).rejects.toMatchObject({
+    code: 'invalid_request',
+    message: expect.stringMatching(/^image: expected a reference .*; got "sha256:a/),
+  })
+  expect(double.asked).toEqual([])
+})
+
+/** A pull that never ends; resolves to its answer once that has begun. */
+function answerOnceAndHang(): Promise<ServerResponse> {
+  return new Promise((resolve) => {
+    double.answer(route, (response) => {
+      response.write(line({ status: 'Downloading' }))
+      resolve(response)
+    })
+  })
+}
