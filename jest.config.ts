@@ -1,12 +1,17 @@
+/** @jest-config-loader esbuild-register */
 import type { Config } from 'jest'
 
 const shared = {
+  // Not the whole repository: script/up keeps engines' data in it.
+  roots: ['<rootDir>/libs', '<rootDir>/apps', '<rootDir>/test'],
   transform: { '\\.ts$': ['@swc/jest', { jsc: { target: 'es2023', parser: { syntax: 'typescript' } } }] },
   // Workspace libraries resolve to their source, so that a test never runs a stale build.
   moduleNameMapper: { '^@deblox/(actions|fleet)/(.*)$': '<rootDir>/libs/$1/src/$2.ts' },
 } satisfies Config
 
 const config: Config = {
+  // The tests of a fleet share three engines, and each leaves them empty.
+  maxWorkers: 1,
   projects: [
     {
       ...shared,

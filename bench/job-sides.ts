@@ -14,7 +14,7 @@ import type { Setting } from './setting'
 export interface Side {
   queue: Pick<TopicQueue, 'pause' | 'resume'>
   /** Puts one job on the queue. */
-  add(): Promise<unknown>
+  add: () => Promise<unknown>
   /** Resolves when so many further jobs have ended; to be called before they are added. */
   ended(count: number): Promise<{ all: Promise<unknown> }>
   close(): Promise<void>

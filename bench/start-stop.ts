@@ -61,9 +61,9 @@ export async function measureStartStop(setting: Setting, startStopMs: number, in
 }
 
 interface Way {
-  start(): Promise<unknown>
-  stop(): Promise<unknown>
-  inspect(): Promise<unknown>
+  start: () => Promise<unknown>
+  stop: () => Promise<unknown>
+  inspect: () => Promise<unknown>
 }
 
 async function startAndStop(way: Way): Promise<{ start: number; stop: number }> {

@@ -12,7 +12,7 @@ export interface Made {
 /** Makes one container of busybox over REST, with further fields of the body where given. */
 export async function create(fleet: Fleet, fields: object = {}, api = fleet.api): Promise<Made> {
   const { status, body } = await fleet.request(api, 'POST', '/v1/containers', { image: 'busybox', ...fields })
-  expect({ status, body }).toMatchObject({ status: 201, body: { containers: [{ id: expect.any(String) }] } })
+  expect({ status, body }).toMatchObject({ status: 201, body: { containers: expect.anything() } })
   const [made] = (body as { containers: [Made] }).containers
   return made
 }

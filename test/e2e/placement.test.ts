@@ -38,7 +38,9 @@ test('three times two instances from two replicas land two on each: each goes on
 test('one hundred concurrent creates all succeed, land on all docks, and each container exists exactly once', async () => {
   const names = Array.from({ length: 100 }, (_, n) => `one-of-hundred-${n}`)
   const replies = await Promise.all(
-    names.map((name, n) => fleet.request(fleet.apiNumber(1 + (n % 2)), 'POST', '/v1/containers', { ...template, name })),
+    names.map((name, n) =>
+      fleet.request(fleet.apiNumber(1 + (n % 2)), 'POST', '/v1/containers', { ...template, name }),
+    ),
   )
 
   expect(replies.map(({ status }) => status)).toEqual(names.map(() => 201))

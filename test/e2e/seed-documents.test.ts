@@ -167,7 +167,10 @@ describe('the documents of the original', () => {
   test('what Docker refuses is answered in the same envelope, with Docker’s status and words', async () => {
     const body = { Image: 'busybox', HostConfig: { Memory: 1 } }
     const refused = fleet.dock('dock1').engine.docker.createContainer(body as object)
-    const { statusCode, json } = (await refused.catch((error: unknown) => error)) as { statusCode: number; json: object }
+    const { statusCode, json } = (await refused.catch((error: unknown) => error)) as {
+      statusCode: number
+      json: object
+    }
 
     const answer = await fleet.post({ action: 'create-raw-container', hostname: 'dock1', body })
 

@@ -13,8 +13,10 @@ export function coalesce(task: () => Promise<void>): () => Promise<void> {
     return running
   }
   return () => {
+    // Looked at first: between the end of a run and the begin of the next one nothing is running, but one will.
+    if (next) return next
     if (!running) return start()
-    next ??= running.then(start, start)
+    next = running.then(start, start)
     return next
   }
 }

@@ -1,7 +1,7 @@
 import { DebloxError } from '@deblox/actions/errors'
 import type { Fleet } from '@deblox/fleet/fleet'
 import type { JobPayload, SlotOutcome } from '@deblox/fleet/job'
-import { failureText, standing } from '@deblox/fleet/jobs'
+import { failureText, standing } from '@deblox/fleet/standing'
 import { clusterTopic, dockTopic, times } from '@deblox/fleet/names'
 import type { SlotReturn } from '@deblox/fleet/topics'
 import { DelayedError, type Job, WaitingError, Worker } from 'bullmq'
@@ -14,6 +14,12 @@ import { HandBack } from './hand-back'
 import { needsDaemon, readPayload, runAction, type RunContext } from './run-action'
 
 type SlotJob = Job<JobPayload, SlotReturn>
+
+/** When a job was really worked on: BullMQ counts from when it was taken, also while it waits for its container's turn. */
+interface Span {
+  startedAt: number
+  finishedAt: number
+}
 
 /** How many jobs a dock works on at once: from its own topic, and from the cluster topic, which others serve too. */
 const concurrency = { own: 20, cluster: 4 }
@@ -32,6 +38,7 @@ export class Consumers {
   private readonly chains = new Chains()
   private readonly handBack = new HandBack()
   private readonly recording = new Set<Promise<void>>()
+  private readonly spans = new WeakMap<SlotJob, Span>()
   private readonly workers: Worker<JobPayload, SlotReturn>[]
 
   constructor(
@@ -86,10 +93,10 @@ export class Consumers {
   }
 
   private async fromCluster(job: SlotJob, token: string): Promise<SlotReturn> {
-    const mayRun = this.dock.eligible || !needsDaemon(readPayload(job.data).action)
+    const mayRun = !needsDaemon(readPayload(job.data).action) || (await this.dock.mayPlace())
     if (mayRun) return this.ordered(job, token)
     if (!this.dock.clusterWork.isOpen()) {
-      // It was handed out while the gate was being shut: others are ready for it.
+      // It was handed out while the gate was being shut, or shut it: others are ready for it.
       await job.moveToWait(token)
       throw new WaitingError()
     }
@@ -111,6 +118,7 @@ export class Consumers {
   }
 
   private async run(job: SlotJob, token: string, signal: AbortSignal): Promise<SlotReturn> {
+    const startedAt = Date.now()
     try {
       return await runAction(job.data, signal, this.context)
     } catch (error) {
@@ -122,11 +130,13 @@ export class Consumers {
         throw new WaitingError()
       }
       throw new Error(failureText(reportOf(error), this.context.hostname), { cause: error })
+    } finally {
+      this.spans.set(job, { startedAt, finishedAt: Date.now() })
     }
   }
 
   private record(job: SlotJob, state: 'completed' | 'failed'): void {
-    const outcome = standing(job.data.slot, job, state) as SlotOutcome
+    const outcome = { ...standing(job.data.slot, job, state), ...this.spans.get(job) } as SlotOutcome
     const { action, jobId, slot } = job.data
     this.log.info({ job: jobId, slot, action, state, err: outcome.error ?? undefined }, 'job ended')
     const recorded = this.fleet.jobs

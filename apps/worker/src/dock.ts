@@ -26,9 +26,8 @@ export class Dock {
   readonly work = new Gate()
   /** Open while this dock may take jobs from the cluster topic. */
   readonly clusterWork = new Gate()
-  /** Whether new containers may be placed here. */
-  eligible = false
-
+  /** Whether new containers might be placed here at the last heartbeat. */
+  private eligible = false
   private registered = false
   /** What the last check found; unknown before the first. */
   private daemonAnswered: boolean | undefined
@@ -62,6 +61,18 @@ export class Dock {
         () => (this.registered ? times.heartbeat : times.heartbeat / 8),
       ),
     ])
+  }
+
+  /**
+   * Whether a new container may be placed here now. The fleet is asked, because the last heartbeat may be older than a
+   * drain that its caller has seen acknowledged.
+   */
+  async mayPlace(): Promise<boolean> {
+    if (this.eligible && !(await this.fleet.docks.takesContainers(this.hostname))) {
+      this.eligible = false
+      this.clusterWork.set(false)
+    }
+    return this.eligible
   }
 
   /** Takes no more work; what is being done goes on under the lease. */

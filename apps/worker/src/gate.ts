@@ -26,12 +26,16 @@ export class Gate {
     signal.throwIfAborted()
     if (this.open) return
     await new Promise<void>((resolve, reject) => {
-      const abort = () => reject(signal.reason as Error)
-      signal.addEventListener('abort', abort, { once: true })
-      this.waiting.push(() => {
+      const go = () => {
         signal.removeEventListener('abort', abort)
         resolve()
-      })
+      }
+      const abort = () => {
+        this.waiting = this.waiting.filter((other) => other !== go)
+        reject(signal.reason as Error)
+      }
+      signal.addEventListener('abort', abort, { once: true })
+      this.waiting.push(go)
     })
   }
 }

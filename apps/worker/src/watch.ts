@@ -15,6 +15,7 @@ const telling = ['create', 'start', 'die', 'destroy', 'rename', 'pause', 'unpaus
 const maxIdsInQuery = 50
 
 const listMs = 20_000
+const settleMs = 1_000
 const openMs = 5_000
 const retryMs = 500
 
@@ -64,6 +65,7 @@ export class Watch {
     this.dirty.clear()
     this.wholeList = false
     try {
+      await Promise.all(ids.map((id) => this.settled(id)))
       await (whole ? this.writeAll() : this.writeSome(ids))
     } catch (error) {
       this.wholeList = true
@@ -83,6 +85,15 @@ export class Watch {
     const found = new Set(rows.map(({ id }) => id))
     const gone = ids.filter((id) => !found.has(id))
     await this.index.write(this.hostname, rows, gone)
+  }
+
+  /**
+   * Docker tells of a pause or an end, and answers a stop, before its lists show it. An inspect is answered only after
+   * that, as it waits for the container's lock. One that cannot be had says nothing: the list decides.
+   */
+  private async settled(id: string): Promise<void> {
+    const inspect = (abortSignal: AbortSignal) => this.docker.getContainer(id).inspect({ abortSignal })
+    await withDeadline(settleMs, this.stopping.signal, inspect).catch(() => undefined)
   }
 
   private async list(ids?: string[]): Promise<IndexedRow[]> {

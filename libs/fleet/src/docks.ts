@@ -100,6 +100,15 @@ export function docksOf(redis: RedisClient, keys: FleetKeys) {
       return (await redis.sismember(keys.docks, hostname)) === 1
     },
 
+    /** Whether the dock is registered and not drained: it may be given new containers. */
+    async takesContainers(hostname: string): Promise<boolean> {
+      const asked = redis.pipeline().sismember(keys.docks, hostname).hexists(keys.dock(hostname), 'drain')
+      const [registered, drained] = (await asked.exec()) ?? []
+      const error = registered?.[0] ?? drained?.[0]
+      if (error) throw error
+      return registered?.[1] === 1 && drained?.[1] === 0
+    },
+
     /** All registered docks with their states, sorted by host name. */
     async list(): Promise<Dock[]> {
       return read(await names())

@@ -1,8 +1,6 @@
 import { createHash } from 'node:crypto'
-import { DebloxError, errorTable } from '@deblox/actions/errors'
-import type { Job } from 'bullmq'
+import { DebloxError } from '@deblox/actions/errors'
 import {
-  type JobError,
   type JobPayload,
   type JobRecord,
   type JobView,
@@ -13,8 +11,10 @@ import {
   viewJob,
 } from './job'
 import { counts, type FleetKeys, times } from './names'
-import { overRedis, type RedisClient, runScript, script } from './redis'
-import type { SlotReturn, Topics } from './topics'
+import { acceptScript, enqueuedScript, finishScript } from './job-scripts'
+import { overRedis, type RedisClient, runScript } from './redis'
+import { resultOf, standing } from './standing'
+import type { Topics } from './topics'
 
 /** A job that is to be accepted. */
 export interface Submission {
@@ -37,47 +37,6 @@ export type Jobs = ReturnType<typeof jobsOf>
  */
 const keptResult = 4_096
 const toldResult = 65_536
-
-/** KEYS: idempotency, job, jobs. ARGV: digest of the payload (empty without a key), its life, record, time, id, how many jobs are kept, how many slots. */
-const acceptScript = script(`
-  if ARGV[1] ~= '' then
-    local known = redis.call('HMGET', KEYS[1], 'payload', 'job')
-    if known[1] then return known end
-    redis.call('HSET', KEYS[1], 'payload', ARGV[1], 'job', ARGV[5])
-    redis.call('PEXPIRE', KEYS[1], ARGV[2])
-  end
-  redis.call('HSET', KEYS[2], 'record', ARGV[3], 'slots', ARGV[7])
-  redis.call('PEXPIRE', KEYS[2], ARGV[2])
-  redis.call('ZADD', KEYS[3], ARGV[4], ARGV[5])
-  redis.call('ZREMRANGEBYRANK', KEYS[3], 0, -1 - ARGV[6])
-  return false`)
-
-/**
- * KEYS: job. A record is written with an end, so that one whose acceptance was cut short does not stay for ever; once
- * the job is on its topics it has none until it is finished, which may have happened already.
- */
-const enqueuedScript = script(`
-  local slots, finished = unpack(redis.call('HMGET', KEYS[1], 'slots', 'finished'))
-  if not slots then return 0 end
-  redis.call('HSET', KEYS[1], 'enqueued', '1')
-  if tonumber(finished or '0') < tonumber(slots) then redis.call('PERSIST', KEYS[1]) end
-  return 1`)
-
-/**
- * KEYS: job, reply stream. ARGV: slot, outcome to keep, outcome to tell, job id, life of a finished job, replies kept,
- * life of the stream, action, time of acceptance. Only the first outcome of a slot counts, so that a slot ends in exactly one way.
- */
-const finishScript = script(`
-  local slots = redis.call('HGET', KEYS[1], 'slots')
-  if not slots then return 0 end
-  if redis.call('HSETNX', KEYS[1], 'slot:' .. ARGV[1], ARGV[2]) == 0 then return 0 end
-  if redis.call('HINCRBY', KEYS[1], 'finished', 1) >= tonumber(slots) then
-    redis.call('PEXPIRE', KEYS[1], ARGV[5])
-  end
-  redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[6], '*',
-    'job', ARGV[4], 'action', ARGV[8], 'accepted', ARGV[9], 'outcome', ARGV[3])
-  redis.call('PEXPIRE', KEYS[2], ARGV[7])
-  return 1`)
 
 /** Accepted jobs: written down first, then put on their topics, then looked up until their end and a day beyond. */
 export function jobsOf(redis: RedisClient, keys: FleetKeys, topics: Topics) {
@@ -220,50 +179,10 @@ export function jobsOf(redis: RedisClient, keys: FleetKeys, topics: Topics) {
   }
 }
 
-/** How a slot stands by BullMQ's record of it: also the way to an outcome that its worker could not write down. */
-export function standing(slot: number, job: Job<JobPayload, SlotReturn> | undefined, state: string): SlotStatus {
-  const common = {
-    slot,
-    dock: null,
-    attempts: job?.attemptsStarted ?? 0,
-    startedAt: job?.processedOn ?? null,
-  }
-  if (state === 'failed') return failedOutcome(common, job)
-  const result = resultOf(job)
-  if (state !== 'completed' || !result) return { ...common, state: state === 'active' ? 'active' : 'waiting' }
-  const dock = result.envelope.dockerInstance
-  return { ...common, dock, state: 'completed', finishedAt: job?.finishedOn ?? Date.now(), result, error: null }
-}
-
-function failedOutcome(
-  common: { slot: number; attempts: number; startedAt: number | null },
-  job: Job<JobPayload, SlotReturn> | undefined,
-): SlotOutcome {
-  const { dock, ...error } = parseFailure(job?.failedReason ?? '')
-  return { ...common, dock, state: 'failed', finishedAt: job?.finishedOn ?? Date.now(), result: null, error }
-}
-
-/**
- * Errors cross BullMQ as text: what a worker wrote with `failureText`, or a reason of BullMQ's own, which it gives
- * where workers died over a job. How far those came is not known.
- */
-export function parseFailure(reason: string): JobError & { dock: string | null } {
-  try {
-    return JSON.parse(reason) as JobError & { dock: string | null }
-  } catch {
-    return { code: 'outcome_unknown', status: errorTable.outcome_unknown.status, message: reason, dock: null }
-  }
-}
-
-export const failureText = (error: JobError, dock: string): string => JSON.stringify({ ...error, dock })
-
 export function payloadOf(record: JobRecord, slot: number): JobPayload {
   const { id, numbered, action, params, actor, owner, replyTo, acceptedAt } = record
   return { v: 1, jobId: id, slot, numbered, action, params, actor, owner, replyTo, acceptedAt }
 }
-
-const resultOf = (job: Job<JobPayload, SlotReturn> | undefined): SlotResult | null =>
-  job?.returnvalue && 'envelope' in job.returnvalue ? job.returnvalue : null
 
 function withoutLargeResult(outcome: SlotOutcome, limit: number): SlotOutcome {
   return JSON.stringify(outcome.result).length > limit ? { ...outcome, result: null } : outcome

@@ -15,8 +15,23 @@ test('answers Docker’s own list of all containers, stopped ones too', async ()
 })
 
 test('shapes rows for REST, seen just now', () => {
-  const before = Date.now()
-  const { items } = listContainers.present?.(listed, 'dock-1') as { items: { observedAt: string }[] }
-  expect(items).toMatchObject([{ id: someId, name: 'web', dock: 'dock-1', state: 'exited', stale: false }])
-  expect(Date.parse(items[0]?.observedAt ?? '')).toBeGreaterThanOrEqual(before)
+  jest.useFakeTimers({ now: 1_416_042_687_000 })
+  expect(listContainers.present?.(listed, 'dock-1')).toEqual({
+    items: [
+      {
+        id: someId,
+        name: 'web',
+        dock: 'dock-1',
+        image: 'ubuntu',
+        state: 'exited',
+        status: 'Exited (0)',
+        owner: null,
+        labels: {},
+        createdAt: '1970-01-01T00:00:00.000Z',
+        observedAt: '2014-11-15T09:11:27.000Z',
+        stale: false,
+      },
+    ],
+  })
+  jest.useRealTimers()
 })

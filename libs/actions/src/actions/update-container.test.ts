@@ -34,6 +34,15 @@ test('sends the limits in Docker’s own units', async () => {
   ])
 })
 
+test.each([
+  ['1g', 2 ** 30],
+  [-1, -1],
+])('takes %j for memory and swap together', async (memorySwap, sent) => {
+  double.answer(route, { status: 200, body: { Warnings: null } })
+  await update(validate(updateContainer.params, { id: someId, memorySwap }))
+  expect(double.asked[0]?.body).toEqual({ MemorySwap: sent })
+})
+
 test('sends nothing that was not asked for', async () => {
   double.answer(route, { status: 200, body: { Warnings: null } })
   await update({ pidsLimit: -1 })

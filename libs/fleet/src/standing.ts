@@ -1,0 +1,45 @@
+import { errorTable } from '@deblox/actions/errors'
+import type { Job } from 'bullmq'
+import type { JobError, JobPayload, SlotOutcome, SlotResult, SlotStatus } from './job'
+import type { SlotReturn } from './topics'
+
+/** How a slot stands by BullMQ's record of it: also the way to an outcome that its worker could not write down. */
+export function standing(slot: number, job: Job<JobPayload, SlotReturn> | undefined, state: string): SlotStatus {
+  const common = {
+    slot,
+    dock: null,
+    attempts: job?.attemptsStarted ?? 0,
+    startedAt: job?.processedOn ?? null,
+  }
+  if (state === 'failed') return failedOutcome(common, job)
+  const result = resultOf(job)
+  if (state !== 'completed' || !result) return { ...common, state: state === 'active' ? 'active' : 'waiting' }
+  const dock = result.envelope.dockerInstance
+  return { ...common, dock, state: 'completed', finishedAt: job?.finishedOn ?? Date.now(), result, error: null }
+}
+
+function failedOutcome(
+  common: { slot: number; attempts: number; startedAt: number | null },
+  job: Job<JobPayload, SlotReturn> | undefined,
+): SlotOutcome {
+  const { dock, ...error } = parseFailure(job?.failedReason ?? '')
+  return { ...common, dock, state: 'failed', finishedAt: job?.finishedOn ?? Date.now(), result: null, error }
+}
+
+/**
+ * Errors cross BullMQ as text: what a worker wrote with `failureText`, or a reason of BullMQ's own, which it gives
+ * where workers died over a job. How far those came is not known.
+ */
+export function parseFailure(reason: string): JobError & { dock: string | null } {
+  try {
+    return JSON.parse(reason) as JobError & { dock: string | null }
+  } catch {
+    return { code: 'outcome_unknown', status: errorTable.outcome_unknown.status, message: reason, dock: null }
+  }
+}
+
+export const failureText = (error: JobError, dock: string): string => JSON.stringify({ ...error, dock })
+
+/** What the slot brought about, if BullMQ's record of it says so. */
+export const resultOf = (job: Job<JobPayload, SlotReturn> | undefined): SlotResult | null =>
+  job?.returnvalue && 'envelope' in job.returnvalue ? job.returnvalue : null
