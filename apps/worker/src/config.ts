@@ -1,7 +1,7 @@
-import { hostname as machineName } from 'node:os'
 import { hostname } from '@deblox/actions/schemas'
 import { commonVariables, readEnvironment } from '@deblox/fleet/environment'
 import Joi from 'joi'
+import { machineName } from './machine-name'
 
 export interface WorkerConfig {
   REDIS_URL: string
@@ -12,13 +12,13 @@ export interface WorkerConfig {
 }
 
 /** Reads the worker's variables once. Throws one line that names the variable, what was expected and what arrived. */
-export function readConfig(env: NodeJS.ProcessEnv = process.env): WorkerConfig {
+export async function readConfig(env: NodeJS.ProcessEnv = process.env): Promise<WorkerConfig> {
   return readEnvironment<WorkerConfig>(env, {
     ...commonVariables,
     DOCKER_HOST: Joi.string()
       .pattern(/^unix:\/\/\/.+$/)
       .default('unix:///var/run/docker.sock')
       .messages({ 'string.pattern.base': 'expected unix:// and the absolute path of the daemon’s socket' }),
-    DOCK_HOSTNAME: hostname.default(machineName().toLowerCase()),
+    DOCK_HOSTNAME: hostname.default(env['DOCK_HOSTNAME'] ? '' : await machineName()),
   })
 }

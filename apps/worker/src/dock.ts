@@ -109,9 +109,10 @@ export class Dock {
   }
 
   private async beat(): Promise<void> {
-    const { held, registered, drain } = await this.lease.renew(this.daemon.isOpen() ? 'ok' : 'unhealthy')
+    const { held, registered, known, drain } = await this.lease.renew(this.daemon.isOpen() ? 'ok' : 'unhealthy')
     if (!held) return this.reclaimLease()
-    const joined = registered && !this.registered
+    // It may have been unregistered and registered again since the last heartbeat.
+    const joined = registered && !(this.registered && known)
     this.registered = registered
     const healthy = this.daemon.isOpen()
     this.setGates(healthy, healthy && registered && !drain)

@@ -33,8 +33,13 @@ export class HandBack {
       job.reject = reject
     })
     this.held.push(job)
+    // Work that was stopped fails because of that: it is given back, which takes a moment, and has not failed.
+    const unlessStopped = (error: unknown): Promise<never> => {
+      if (stop.signal.aborted) return givenBack
+      throw error
+    }
     try {
-      return await Promise.race([work(started, stop.signal), givenBack])
+      return await Promise.race([work(started, stop.signal).catch(unlessStopped), givenBack])
     } finally {
       const place = this.held.indexOf(job)
       if (place !== -1) this.held.splice(place, 1)

@@ -30,12 +30,15 @@ function leasesDouble() {
   return { clock, docks, leaseOf }
 }
 
-/** Waiting that passes time on the double's clock, and lets others do something meanwhile. */
-const passing = (clock: { now: number }, meanwhile: () => unknown = () => {}) =>
-  jest.fn(async (ms: number) => {
+/** Waiting that passes time on the double's clock, and lets others do something meanwhile; an hour is for ever. */
+function passing(clock: { now: number }, meanwhile: () => unknown = () => {}) {
+  const end = clock.now + 3_600_000
+  return jest.fn(async (ms: number) => {
     clock.now += ms
+    if (clock.now > end) throw new Error('waited for ever')
     await meanwhile()
   })
+}
 
 test('is not held before it is acquired', () => {
   expect(leasesDouble().leaseOf('a').isHeld()).toBe(false)
@@ -59,7 +62,12 @@ test('is refused as soon as its holder is seen to renew it, and the holder keeps
   const [first, second] = [leaseOf('a'), leaseOf('b')]
   await first.acquire(passing(clock))
   const began = clock.now
-  const renewing = passing(clock, () => first.renew('ok'))
+  let renewed = began
+  const renewing = passing(clock, async () => {
+    if (clock.now - renewed < times.heartbeat) return
+    renewed = clock.now
+    await first.renew('ok')
+  })
   await expect(second.acquire(renewing)).resolves.toBe(false)
   expect(clock.now - began).toBeLessThanOrEqual(times.heartbeat)
   expect(first.isHeld()).toBe(true)

@@ -9,7 +9,7 @@ import { Lease } from './lease'
 import { Watch } from './watch'
 
 async function startWorker(): Promise<Stop> {
-  const { REDIS_URL, DEBLOX_PREFIX, LOG_LEVEL, DOCKER_HOST, DOCK_HOSTNAME: hostname } = readConfig()
+  const { REDIS_URL, DEBLOX_PREFIX, LOG_LEVEL, DOCKER_HOST, DOCK_HOSTNAME: hostname } = await readConfig()
   const log = openLog(LOG_LEVEL, { app: 'worker', dock: hostname })
   const redis = await openRedis(REDIS_URL, 'patient', log)
   const fleet = openFleet(redis, DEBLOX_PREFIX)

@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import type { ServerResponse } from 'node:http'
+import { PassThrough } from 'node:stream'
 import { pullAndWait } from './pull'
 import { contextFor } from './testing/context'
 import { useDockerDouble } from './testing/docker-double'
@@ -33,7 +34,7 @@ test('fails with the error that Docker reports inside the progress, after its 20
 test('reads an error in a last line without an end, and lines that come in pieces', async () => {
   const bytes = Buffer.from(line({ status: 'Größe' }) + JSON.stringify({ error: 'gröber' }))
   double.answer(route, (response) => {
-    const inside = bytes.indexOf('ö') + 1
+    const inside = bytes.lastIndexOf('ö') + 1
     response.write(bytes.subarray(0, inside), () => response.end(bytes.subarray(inside)))
   })
   await expect(pull()).rejects.toMatchObject({ message: 'pull of ubuntu: gröber' })
@@ -53,7 +54,7 @@ test('does not know the outcome when the stream is cut short', async () => {
 
 test.each([
   ['no JSON', 'not json\n'],
-  ['a line without an end', 'x'.repeat(2 ** 20 + 1)],
+  ['a line longer than any progress', JSON.stringify({ status: 'x'.repeat(2 ** 20) })],
 ])('does not trust a stream that holds %s', async (_, text) => {
   double.answer(route, (response) => response.end(text))
   await expect(pull()).rejects.toMatchObject({ code: 'ECONNRESET' })
@@ -68,6 +69,16 @@ test('lets go of the connection when it is aborted in the middle', async () => {
   controller.abort(new Error('cancelled'))
   await expect(pulling).rejects.toThrow('cancelled')
   await once(await answering, 'close')
+})
+
+test('lets go of a stream that dockerode does not end by itself', async () => {
+  const stream = new PassThrough()
+  jest.spyOn(double.docker, 'createImage').mockResolvedValueOnce(stream)
+  const controller = new AbortController()
+  const pulling = pull(controller.signal)
+  controller.abort(new Error('cancelled'))
+  await expect(pulling).rejects.toThrow('cancelled')
+  expect(stream.destroyed).toBe(true)
 })
 
 test('begins nothing when it was aborted before', async () => {

@@ -30,6 +30,8 @@ export interface Heartbeat {
   /** Whether the lease is still this incarnation's. */
   held: boolean
   registered: boolean
+  /** Whether this incarnation had told of itself since the dock was registered: if not, all that it told is gone. */
+  known: boolean
   drain: boolean
 }
 
@@ -39,11 +41,13 @@ const heartbeatScript = script(`
   local held = redis.call('GET', KEYS[1]) == ARGV[1]
   if held then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
   local registered = redis.call('SISMEMBER', KEYS[3], ARGV[3]) == 1
+  local known = redis.call('HGET', KEYS[2], 'incarnation') == ARGV[1]
   if held and registered then
     local now = redis.call('TIME')
-    redis.call('HSET', KEYS[2], 'seen', now[1] * 1000 + math.floor(now[2] / 1000), 'daemon', ARGV[4])
+    local seen = now[1] * 1000 + math.floor(now[2] / 1000)
+    redis.call('HSET', KEYS[2], 'seen', seen, 'daemon', ARGV[4], 'incarnation', ARGV[1])
   end
-  return { held and 1 or 0, registered and 1 or 0, redis.call('HEXISTS', KEYS[2], 'drain') }`)
+  return { held and 1 or 0, registered and 1 or 0, redis.call('HEXISTS', KEYS[2], 'drain'), known and 1 or 0 }`)
 
 const releaseScript = script(`
   if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
@@ -145,8 +149,8 @@ export function docksOf(redis: RedisClient, keys: FleetKeys) {
     async heartbeat(hostname: string, incarnation: string, daemon: 'ok' | 'unhealthy'): Promise<Heartbeat> {
       const used = [keys.lease(hostname), keys.dock(hostname), keys.docks]
       const reply = await runScript(redis, heartbeatScript, used, [incarnation, times.lease, hostname, daemon])
-      const [held, registered, drain] = reply as [number, number, number]
-      return { held: held === 1, registered: registered === 1, drain: drain === 1 }
+      const [held, registered, drain, known] = (reply as number[]).map((flag) => flag === 1)
+      return { held: held === true, registered: registered === true, drain: drain === true, known: known === true }
     },
 
     /** Gives the lease back, so that the next worker need not wait for its end. */
