@@ -9,7 +9,7 @@ import type { Submitted } from './submit'
 /** How a job is answered on a document: with the original's envelope, or with one for each instance. */
 export function asDocument(action: Action, submitted: Submitted): Answer {
   const { record, slots } = submitted
-  if (!slots.every(isFinished)) return stillRunning(submitted)
+  if (submitted.respondAsync || !slots.every(isFinished)) return accepted(submitted)
   const envelopes = slots.map(envelopeFor)
   const [first] = envelopes
   if (action.silent && first && first.statusCode < 400) return { status: 204 }
@@ -20,7 +20,7 @@ export function asDocument(action: Action, submitted: Submitted): Answer {
 /** How a job is answered on its REST route. */
 export function asRest(action: Action, submitted: Submitted): Answer {
   const { record, slots } = submitted
-  if (!slots.every(isFinished)) return stillRunning(submitted)
+  if (submitted.respondAsync || !slots.every(isFinished)) return accepted(submitted)
   const job = viewJob(record, slots)
   const containers = slots.flatMap(madeContainer)
   if (job.error) {
@@ -36,8 +36,8 @@ export function asRest(action: Action, submitted: Submitted): Answer {
   return { status: 200, body: Array.isArray(shaped) ? { items: shaped, nextCursor: null } : shaped }
 }
 
-/** The wait has ended before the job: that is no result, and says where the job can be seen. */
-function stillRunning({ record, slots }: Submitted): Answer {
+/** The wait has ended before the job, or was not wanted: that is no result, and says where the job can be seen. */
+function accepted({ record, slots }: Submitted): Answer {
   const job = viewJob(record, slots)
   return { status: 202, body: { job }, headers: { Location: `/v1/jobs/${job.id}` } }
 }

@@ -5,12 +5,15 @@ import { type JobRecord, newJobId, type SlotStatus } from '@deblox/fleet/job'
 import { clusterTopic, dockTopic } from '@deblox/fleet/names'
 import { deal, readyDocks } from '@deblox/fleet/placement'
 import { canonicalJson } from './canonical-json'
+import { respondAsync } from './prefer'
 import type { Caller } from './route'
 import type { Waiter } from './wait'
 
 export interface Submitted {
   record: JobRecord
   slots: SlotStatus[]
+  /** The caller wants the job's address and nothing else, even where the job has ended already. */
+  respondAsync?: boolean
 }
 
 export type Submit = (action: Action, request: object, caller: Caller) => Promise<Submitted>
@@ -70,7 +73,7 @@ export function submitTo(fleet: Fleet, waiter: Waiter, replyTo: string): Submit 
       const slots = accepted.repeated
         ? await waiter.follow(accepted.record.id, prefer.waitMs, gone)
         : await expected.outcome(record, prefer.waitMs, gone)
-      return { record: accepted.record, slots }
+      return { record: accepted.record, slots, respondAsync: prefer.applied === respondAsync }
     } finally {
       expected.forget()
     }

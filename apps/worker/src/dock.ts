@@ -7,11 +7,14 @@ import { clusterTopic, times } from '@deblox/fleet/names'
 import { readyDocks } from '@deblox/fleet/placement'
 import type Docker from 'dockerode'
 import type { Logger } from 'pino'
+import { withDeadline } from './deadline'
 import { troubleOf } from './docker'
 import { Gate } from './gate'
 import type { Lease } from './lease'
 
 export interface DockEvents {
+  /** This worker has (again) the right to act and a daemon that answers, but takes no work before this has ended. */
+  onReturned(): Promise<void>
   /** The dock was (again) added to the known docks, or the lease was lost and won back: the index may be off. */
   onRejoined(): void
   /** Another worker acts for this hostname now: this one must end. */
@@ -29,6 +32,11 @@ export class Dock {
   /** Whether new containers might be placed here at the last heartbeat. */
   private eligible = false
   private registered = false
+  private drained = false
+  /** How often this worker may have been taken for dead, and up to which time it has seen to what others did then. */
+  private absences = 1
+  private seenTo = 0
+  private returning: Promise<void> | undefined
   /** What the last check found; unknown before the first. */
   private daemonAnswered: boolean | undefined
   private readonly stopping = new AbortController()
@@ -84,6 +92,7 @@ export class Dock {
   /** Gives the lease back. */
   async leave(): Promise<void> {
     await this.loops
+    await this.returning
     await this.lease.release()
   }
 
@@ -114,13 +123,34 @@ export class Dock {
     // It may have been unregistered and registered again since the last heartbeat.
     const joined = registered && !(this.registered && known)
     this.registered = registered
+    this.drained = drain
     const healthy = this.daemon.isOpen()
-    this.setGates(healthy, healthy && registered && !drain)
+    if (healthy && this.seenTo < this.absences) this.returning ??= this.comeBack()
+    this.openGates()
     if (!this.eligible) this.clusterWork.set(await this.nobodyIsReady())
     if (joined) {
       if (healthy) await this.describe()
       this.events.onRejoined()
     }
+  }
+
+  /** Beside the heartbeats, which must not wait for it. */
+  private async comeBack(): Promise<void> {
+    const absence = this.absences
+    try {
+      await this.events.onReturned()
+      this.seenTo = absence
+      this.openGates()
+    } catch (error) {
+      this.log.warn({ err: error }, 'what others did meanwhile could not be seen to; trying again')
+    } finally {
+      this.returning = undefined
+    }
+  }
+
+  private openGates(): void {
+    const work = this.daemon.isOpen() && this.seenTo === this.absences
+    this.setGates(work, work && this.registered && !this.drained)
   }
 
   private setGates(work: boolean, eligible: boolean): void {
@@ -142,11 +172,13 @@ export class Dock {
     if (!acquired) return this.events.onReplaced(this.replaced())
     this.log.warn('the lease had run out; it was free and is taken again')
     this.registered = false
+    this.absences++
     return this.beat()
   }
 
   private async describe(): Promise<void> {
-    await this.fleet.docks.describe(this.hostname, await readEngineFacts(this.docker))
+    const read = () => readEngineFacts(this.docker)
+    await this.fleet.docks.describe(this.hostname, await withDeadline(times.heartbeat, this.stopping.signal, read))
   }
 
   private async forEver(round: () => Promise<void>, pauseMs: () => number): Promise<void> {

@@ -39,5 +39,5 @@ export const outcomeUnknown = (action: string, cause: unknown): DebloxError =>
   )
 
 function errorCode(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error ? String(error.code) : undefined
+  return typeof error === 'object' && error !== null && 'code' in error ? String(error.code) : undefined
 }

@@ -6,6 +6,7 @@ import { Consumers } from './consume'
 import { Dock } from './dock'
 import { openDocker } from './docker'
 import { Lease } from './lease'
+import { removeOutbid } from './outbid'
 import { Watch } from './watch'
 
 async function startWorker(): Promise<Stop> {
@@ -16,6 +17,7 @@ async function startWorker(): Promise<Stop> {
   const lease = new Lease(fleet.docks, hostname, randomUUID())
   const docker = openDocker(DOCKER_HOST, () => lease.isHeld())
   const events = {
+    onReturned: () => removeOutbid(docker, fleet.placements, hostname, log),
     onRejoined: () => void watch.listAll(),
     onReplaced: (error: Error) => exitWith('worker', error),
   }

@@ -212,7 +212,10 @@ describe('a slot', () => {
   })
 
   test('that a living dock has claimed is handed on to it, and nothing is made here', async () => {
-    const { context, forwarded } = contextDouble({ claimed: { hostname: 'there', epoch: 1 }, leased: ['there'] })
+    const { context, forwarded } = contextDouble({
+      claimed: { hostname: 'there', epoch: 1 },
+      leased: ['there'],
+    })
     await expect(runAction(create, never, context)).resolves.toEqual({ forwardedTo: 'deblox.docker.there' })
     expect(forwarded).toEqual(['deblox.docker.there'])
     expect(asked()).toEqual([])
@@ -226,7 +229,10 @@ describe('a slot', () => {
   })
 
   test('that another dock claims anew at the same moment goes to that one', async () => {
-    const { context, forwarded } = contextDouble({ claimed: { hostname: 'dead', epoch: 1 }, leased: ['quicker'] })
+    const { context, forwarded } = contextDouble({
+      claimed: { hostname: 'dead', epoch: 1 },
+      leased: ['quicker'],
+    })
     const { placements } = context.fleet
     placements.reclaim = async () => ({ hostname: 'quicker', epoch: 2 })
     await runAction(create, never, context)

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { setTimeout as wait } from 'node:timers/promises'
 import { containerRow } from '@deblox/actions/container-row'
 import { difference, type FleetIndex, type IndexedRow } from '@deblox/fleet/index'
@@ -35,6 +36,8 @@ export class Watch {
     private readonly log: Logger,
   ) {
     this.pass = coalesce(() => this.bringUpToDate())
+    // Every container that is looked at listens for the end.
+    setMaxListeners(0, this.stopping.signal)
   }
 
   /** Follows events and lists in full every 30 s until stopped. */
@@ -138,8 +141,8 @@ export class Watch {
   /** Reads one event stream to its end. What happened before it was open is caught by a full list right after. */
   private async follow(signal: AbortSignal): Promise<void> {
     const filters = { type: ['container' as const], event: telling }
-    const stream = (await withDeadline(openMs, signal, () =>
-      this.docker.getEvents({ filters }),
+    const stream = (await withDeadline(openMs, signal, (abortSignal) =>
+      this.docker.getEvents({ filters, abortSignal }),
     )) as NodeJS.ReadableStream & AsyncIterable<Buffer> & { destroy(): void }
     const stop = () => stream.destroy()
     signal.addEventListener('abort', stop)

@@ -38,6 +38,7 @@ test.each([
   'ubuntu/',
   'a//b',
   'a..b',
+  'a..b/c',
   'a___b',
   '-a',
   'a-',

@@ -28,7 +28,6 @@ export const image = Joi.alternatives(Joi.string().pattern(imageId), Joi.string(
 
 /** Without a tag Docker's API pulls every tag of the repository; `docker pull` pulls `latest`. */
 export function withTag(reference: string): string {
-  // A colon before the last slash belongs to the registry's port.
-  const lastPart = reference.slice(reference.lastIndexOf('/') + 1)
-  return lastPart.includes(':') || lastPart.includes('@') ? reference : `${reference}:latest`
+  // A colon before the last slash belongs to the registry's port; one after it to a tag or a digest.
+  return reference.indexOf(':', reference.lastIndexOf('/')) >= 0 ? reference : `${reference}:latest`
 }

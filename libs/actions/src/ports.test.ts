@@ -67,3 +67,10 @@ test.each([
 ])('refuses %j, as Docker does', (text) => {
   expect(() => validate(ports, [text])).toThrow(/: expected a port as docker run -p takes it/)
 })
+
+test.each(['80:0', '8000-8001:80-81', '::1:80:80'])(
+  'refuses %j, which Docker takes for something less plain',
+  (text) => {
+    expect(() => validate(ports, [text])).toThrow(/: expected a port as docker run -p takes it/)
+  },
+)

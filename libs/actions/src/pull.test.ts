@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import type { ServerResponse } from 'node:http'
-import { PassThrough } from 'node:stream'
+import { PassThrough, Readable } from 'node:stream'
 import { pullAndWait } from './pull'
 import { contextFor } from './testing/context'
 import { useDockerDouble } from './testing/docker-double'
@@ -9,6 +9,8 @@ const double = useDockerDouble()
 const route = 'POST /images/create'
 const pull = (signal = new AbortController().signal) => pullAndWait('ubuntu', contextFor(double.docker, { signal }))
 const line = (progress: object) => `${JSON.stringify(progress)}\r\n`
+
+afterEach(() => jest.restoreAllMocks())
 
 test('ends when Docker’s progress has ended without an error', async () => {
   double.answer(route, (response) => {
@@ -31,12 +33,11 @@ test('fails with the error that Docker reports inside the progress, after its 20
   })
 })
 
-test('reads an error in a last line without an end, and lines that come in pieces', async () => {
+test('reads an error in a last line without an end, also where it comes byte by byte', async () => {
   const bytes = Buffer.from(line({ status: 'Größe' }) + JSON.stringify({ error: 'gröber' }))
-  double.answer(route, (response) => {
-    const inside = bytes.lastIndexOf('ö') + 1
-    response.write(bytes.subarray(0, inside), () => response.end(bytes.subarray(inside)))
-  })
+  const pieces = Array.from(bytes, (byte) => Buffer.from([byte]))
+  const stream = Readable.from(pieces, { objectMode: false, highWaterMark: 1 })
+  jest.spyOn(double.docker, 'createImage').mockResolvedValueOnce(stream)
   await expect(pull()).rejects.toMatchObject({ message: 'pull of ubuntu: gröber' })
 })
 

@@ -1,3 +1,4 @@
+import { setTimeout as wait } from 'node:timers/promises'
 import { DebloxError } from '@deblox/actions/errors'
 import { forgetDockLua } from './index'
 import { type FleetKeys, times } from './names'
@@ -158,9 +159,17 @@ export function docksOf(redis: RedisClient, keys: FleetKeys) {
       await runScript(redis, releaseScript, [keys.lease(hostname)], [incarnation])
     },
 
-    /** Whether some worker may act for the dock now. */
+    /**
+     * Whether a worker lives that acts for the dock: it renews its lease. One that has died has it for a while still,
+     * which is why this takes the time of a heartbeat to say yes, and what is left of a lease to say no.
+     */
     async isLeased(hostname: string): Promise<boolean> {
-      return (await redis.exists(keys.lease(hostname))) === 1
+      for (let left = Infinity; ;) {
+        const now = await redis.pttl(keys.lease(hostname))
+        if (now <= 0 || now > left) return now > 0
+        left = now
+        await wait(times.heartbeat / 4)
+      }
     },
   })
 }

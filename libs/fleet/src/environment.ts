@@ -1,3 +1,4 @@
+import { plainMessages } from '@deblox/actions/messages'
 import Joi from 'joi'
 import { parseRedisUrl } from './redis'
 
@@ -25,7 +26,10 @@ const secret = new Set(['REDIS_URL', 'DEBLOX_ADMIN_TOKEN'])
 export function readEnvironment<T extends object>(env: NodeJS.ProcessEnv, variables: Record<keyof T, Joi.Schema>): T {
   // An empty variable is as good as none: that is how compose files and unit files leave one out.
   const present = Object.fromEntries(Object.entries(env).filter(([name, value]) => name in variables && value !== ''))
-  const { value, error } = Joi.object<T>(variables).validate(present, { errors: { wrap: { label: false } } })
+  const { value, error } = Joi.object<T>(variables).validate(present, {
+    messages: plainMessages,
+    errors: { wrap: { label: false, array: false } },
+  })
   if (!error) return value
   const [detail] = error.details
   const name = String(detail?.path[0])
@@ -36,7 +40,5 @@ export function readEnvironment<T extends object>(env: NodeJS.ProcessEnv, variab
 function expectation(detail: Joi.ValidationErrorItem | undefined): string {
   const thrown: unknown = detail?.context?.['error']
   if (thrown instanceof Error) return thrown.message
-  const valids: unknown = detail?.context?.['valids']
-  if (Array.isArray(valids)) return `expected one of ${valids.join(', ')}`
   return detail?.message ?? 'expected another value'
 }

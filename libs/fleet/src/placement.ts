@@ -46,6 +46,16 @@ export function placementsOf(redis: RedisClient, keys: FleetKeys) {
       return placementFrom(await runScript(redis, reclaimScript, [keys.placement(job, slot)], [hostname, was.epoch]))
     },
 
+    /** The claims that hold for these slots, in their order; null where there is none. */
+    async read(slots: { job: string; slot: number }[]): Promise<(Placement | null)[]> {
+      const reads = redis.pipeline()
+      for (const { job, slot } of slots) reads.hmget(keys.placement(job, slot), 'hostname', 'epoch')
+      return ((await reads.exec()) ?? []).map(([error, reply]) => {
+        if (error) throw error
+        return (reply as [string | null])[0] === null ? null : placementFrom(reply)
+      })
+    },
+
     /** How many slots were dealt before these `count`: where the round goes on. */
     async takeTurn(count: number): Promise<number> {
       return (await redis.incrby(keys.deals, count)) - count

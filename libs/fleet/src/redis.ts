@@ -59,13 +59,13 @@ interface RedisAddress {
 
 /** Parts a Redis URL. Throws a TypeError that says what is wrong, without the password. */
 export function parseRedisUrl(url: string): RedisAddress {
-  const match = /^(redis|rediss)(-sentinel|-cluster)?:\/\/(?:([^@/]*)@)?([^/?]+)(?:\/([^/?]*))?$/.exec(url)
+  const match = /^(redis|rediss)(-sentinel|-cluster)?:\/\/(?:([^@/]*)@)?([^/?@]+)(?:\/([^/?@]*))?$/.exec(url)
   if (!match) throw new TypeError(`expected ${redisSchemes.join('://, ')}:// and host:port`)
   const [, scheme, suffix, credentials = '', hosts = '', path = ''] = match
   const kind = suffix === '-sentinel' ? 'sentinel' : suffix === '-cluster' ? 'cluster' : 'single'
   if (kind === 'sentinel' && path === '') throw new TypeError("expected the master's name after the sentinels")
   if (kind === 'single' && !/^\d*$/.test(path)) throw new TypeError(`expected a database number, got ${path}`)
-  const [username = '', password = ''] = credentials.split(':').map(decodeURIComponent)
+  const [, username = '', password = ''] = /^([^:]*):?(.*)$/.exec(credentials)?.map(decode) ?? []
   return {
     kind,
     tls: scheme === 'rediss',
@@ -76,9 +76,17 @@ export function parseRedisUrl(url: string): RedisAddress {
   }
 }
 
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch (error) {
+    throw new TypeError('expected % in user and password to be written as %25', { cause: error })
+  }
+}
+
 function parseNode(node: string, defaultPort: number): { host: string; port: number } {
   const [, host = '', port] = /^(\[[^\]]+\]|[^:[\]]+)(?::(\d{1,5}))?$/.exec(node) ?? []
-  if (host === '') throw new TypeError(`expected host:port, got ${node}`)
+  if (host === '' || Number(port ?? 0) > 65_535) throw new TypeError(`expected host:port, got ${node}`)
   return { host: host.replace(/[[\]]/g, ''), port: port === undefined ? defaultPort : Number(port) }
 }
 
