@@ -17,23 +17,30 @@ export interface JobRates {
   http: number[]
 }
 
-/** Runs jobs that do nothing, through the fleet and through a bare queue by turns. */
-export async function measureJobRates(setting: Setting, rounds: number, count: number): Promise<JobRates> {
+/** Runs jobs that do nothing, so many in a round, through the fleet and through a bare queue by turns. */
+export async function measureJobRates(
+  setting: Setting,
+  { count, forMs }: { count: number; forMs: number },
+): Promise<JobRates> {
   const fleet = await openFleetSide(setting)
   const bare = await openBareSide(setting)
   const rates: JobRates = { life: { fleet: [], bare: [] }, drain: { fleet: [], bare: [] }, http: [] }
   const nothing = () => call(`${setting.url}/v1/docks/${setting.hostname}/nothing`, 'POST')
+  // Each of these is waited for, which takes longer: fewer are enough.
+  const some = count / 4
+  const httpRate = () => rateOf(some, () => many(some, nothing))
   // The first run warms both up, and is not counted.
   await lifeRate(bare, count)
   await lifeRate(fleet, count)
-  await rateOf(count, () => many(count, nothing))
-  for (let round = 0; round < rounds; round++) {
+  await httpRate()
+  const end = performance.now() + forMs
+  do {
     rates.life.bare.push(await lifeRate(bare, count))
     rates.life.fleet.push(await lifeRate(fleet, count))
-    rates.http.push(await rateOf(count, () => many(count, nothing)))
+    rates.http.push(await httpRate())
     rates.drain.bare.push(await drainRate(bare, count))
     rates.drain.fleet.push(await drainRate(fleet, count))
-  }
+  } while (performance.now() < end)
   await fleet.close()
   await bare.close()
   return rates

@@ -13,16 +13,16 @@ npm run bench -- --quick    a smoke run: under 40 s, and its figures say little
 
 /** How long each measurement lasts. */
 const full = {
-  startStopMs: 50_000,
-  inspectMs: 8_000,
-  churn: { concurrencies: [2, 4, 8], windows: 3, windowMs: 4_000 },
-  jobs: { rounds: 5, count: 2_000 },
+  startStopMs: 45_000,
+  inspectMs: 6_000,
+  churn: { concurrencies: [2, 4, 8], windows: 2, windowMs: 5_000 },
+  jobs: { count: 2_000, forMs: 40_000 },
 }
 const quick: typeof full = {
   startStopMs: 4_000,
   inspectMs: 1_000,
   churn: { concurrencies: [4], windows: 1, windowMs: 3_000 },
-  jobs: { rounds: 1, count: 500 },
+  jobs: { count: 400, forMs: 0 },
 }
 
 async function main(args: string[]): Promise<void> {
@@ -51,7 +51,7 @@ async function measure(plan: typeof full): Promise<string> {
   say('(b) create + start + delete, many at a time')
   const churn = await measureChurn(setting, plan.churn)
   say('(c) jobs that do nothing')
-  const jobRates = await measureJobRates(setting, plan.jobs.rounds, plan.jobs.count)
+  const jobRates = await measureJobRates(setting, plan.jobs)
   await setting.worker.stop()
   const noise = `Load average of the machine before the run: ${loadBefore}.`
   return `${machine} ${noise}\n\n${report({ startStop, churn, jobRates })}`

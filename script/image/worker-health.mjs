@@ -7,7 +7,7 @@ import { connectRedis, whenReady } from '@deblox/fleet/redis'
 import { readConfig } from '../../apps/worker/dist/config.js'
 import { engineAnswers } from './engine-answers.mjs'
 
-const config = readConfig()
+const config = await readConfig()
 const redis = connectRedis(config.REDIS_URL, 'fail-fast')
 redis.on('error', () => undefined) // whenReady tells the last one
 try {

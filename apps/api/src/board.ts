@@ -3,7 +3,7 @@ import { BullMQAdapter } from '@bull-board/api/bullMQAdapter'
 import { ExpressAdapter } from '@bull-board/express'
 import type { Fleet } from '@deblox/fleet/fleet'
 import { clusterTopic, dockTopic } from '@deblox/fleet/names'
-import type { RequestHandler } from 'express'
+import type { Express, RequestHandler } from 'express'
 
 /** Every poll of the board asks each topic 16 times: with more docks than this it shows the first ones by name. */
 const maxDocks = 100
@@ -22,7 +22,8 @@ export function boardAt(path: string, { docks, topics }: Fleet): RequestHandler 
     shown.set(topic, known)
     return known
   }
-  const router = serverAdapter.getRouter() as RequestHandler
+  const router = serverAdapter.getRouter() as Express
+  router.disable('x-powered-by')
   return async (request, response, next) => {
     const names = (await docks.names()).slice(0, maxDocks)
     board.setQueues([clusterTopic, ...names.map(dockTopic)].map(adapterOf))

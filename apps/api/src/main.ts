@@ -34,7 +34,7 @@ async function startApi(): Promise<Stop> {
       waiter.onReply(reply)
     },
     onGap: () => void waiter.onGap(),
-    onError: (error) => log.warn({ err: error }, 'Redis, for replies'),
+    onError: (error) => log.debug({ reason: error.message }, 'reading replies failed; trying again'),
   })
   const app = createApp({
     routes: allRoutes(fleet, submitTo(fleet, waiter, replyTo), metrics.route),

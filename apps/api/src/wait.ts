@@ -2,6 +2,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { DebloxError } from '@deblox/actions/errors'
 import { isFinished, type JobRecord, type SlotOutcome, type SlotStatus } from '@deblox/fleet/job'
 import type { Jobs } from '@deblox/fleet/jobs'
+import { dockOfTopic } from '@deblox/fleet/names'
 import type { Reply } from '@deblox/fleet/replies'
 
 interface Waiting {
@@ -77,7 +78,9 @@ export class Waiter {
       return (await this.jobs.status(record.id)).slots
     } catch (error) {
       if (!(error instanceof DebloxError && error.code === 'redis_unavailable')) throw error
-      return record.topics.map((_, n) => ({ slot: n + 1, state: 'waiting', dock: null, attempts: 0, startedAt: null }))
+      return record.topics.map((topic, n) => {
+        return { slot: n + 1, state: 'waiting', dock: dockOfTopic(topic), attempts: 0, startedAt: null }
+      })
     }
   }
 

@@ -1,4 +1,5 @@
 import { DebloxError } from '@deblox/actions/errors'
+import { findAction } from '@deblox/actions/registry'
 import type { Fleet } from '@deblox/fleet/fleet'
 import type { JobPayload, SlotOutcome } from '@deblox/fleet/job'
 import { failureText, standing } from '@deblox/fleet/standing'
@@ -11,7 +12,7 @@ import type { Dock } from './dock'
 import { reportOf } from './failure'
 import type { Gate } from './gate'
 import { HandBack } from './hand-back'
-import { needsDaemon, readPayload, runAction, type RunContext } from './run-action'
+import { needsDaemon, runAction, type RunContext } from './run-action'
 
 type SlotJob = Job<JobPayload, SlotReturn>
 
@@ -93,7 +94,8 @@ export class Consumers {
   }
 
   private async fromCluster(job: SlotJob, token: string): Promise<SlotReturn> {
-    const mayRun = !needsDaemon(readPayload(job.data).action) || (await this.dock.mayPlace())
+    const action = findAction(job.data.action)
+    const mayRun = !action || !needsDaemon(action) || (await this.dock.mayPlace())
     if (mayRun) return this.ordered(job, token)
     if (!this.dock.clusterWork.isOpen()) {
       // It was handed out while the gate was being shut, or shut it: others are ready for it.

@@ -86,7 +86,7 @@ export class Dock {
   /** Takes no more work; what is being done goes on under the lease. */
   drain(): void {
     this.stopping.abort(new Error('the worker stops'))
-    this.setGates(false, false)
+    this.shutGates()
   }
 
   /** Gives the lease back. */
@@ -126,8 +126,8 @@ export class Dock {
     this.drained = drain
     const healthy = this.daemon.isOpen()
     if (healthy && this.seenTo < this.absences) this.returning ??= this.comeBack()
-    this.openGates()
-    if (!this.eligible) this.clusterWork.set(await this.nobodyIsReady())
+    const onlyOne = !this.mayWork(true) && (await this.nobodyIsReady())
+    this.openGates(onlyOne)
     if (joined) {
       if (healthy) await this.describe()
       this.events.onRejoined()
@@ -148,16 +148,23 @@ export class Dock {
     }
   }
 
-  private openGates(): void {
-    const work = this.daemon.isOpen() && this.seenTo === this.absences
-    this.setGates(work, work && this.registered && !this.drained)
+  /** Whether this dock may take jobs from its own topic, or, with `placed`, have new containers placed here. */
+  private mayWork(placed: boolean): boolean {
+    const works = !this.stopping.signal.aborted && this.daemon.isOpen() && this.seenTo === this.absences
+    return works && (!placed || (this.registered && !this.drained))
   }
 
-  private setGates(work: boolean, eligible: boolean): void {
-    const goes = !this.stopping.signal.aborted
-    this.work.set(goes && work)
-    this.eligible = goes && eligible
-    this.clusterWork.set(this.eligible)
+  /** `onlyOne`: nobody else would take from the cluster topic what needs no daemon. */
+  private openGates(onlyOne = false): void {
+    this.eligible = this.mayWork(true)
+    this.work.set(this.mayWork(false))
+    this.clusterWork.set(this.eligible || onlyOne)
+  }
+
+  private shutGates(): void {
+    this.eligible = false
+    this.work.set(false)
+    this.clusterWork.set(false)
   }
 
   /** With no dock ready somebody must still take `register`, or the fleet could never have a first dock. */
@@ -167,7 +174,7 @@ export class Dock {
   }
 
   private async reclaimLease(): Promise<void> {
-    this.setGates(false, false)
+    this.shutGates()
     const { acquired } = await this.fleet.docks.acquireLease(this.hostname, this.lease.incarnation)
     if (!acquired) return this.events.onReplaced(this.replaced())
     this.log.warn('the lease had run out; it was free and is taken again')

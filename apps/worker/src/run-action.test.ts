@@ -44,6 +44,7 @@ function contextDouble({ claimed, leased = [] }: { claimed?: Placement; leased?:
         begun.add(`${jobId}.${slot}`)
         return { before }
       },
+      unmarkBegun: async ({ jobId, slot }: JobPayload) => void begun.delete(`${jobId}.${slot}`),
     },
   }
   const daemon = new Gate(true)
@@ -173,6 +174,18 @@ describe('an outcome that is not known', () => {
     await runAction(restart, never, context)
     await expect(runAction(restart, never, context)).rejects.toMatchObject({ code: 'outcome_unknown' })
     expect(asked()).toEqual([restartRoute])
+  })
+
+  test('is not what a job has that was given back while it waited for the daemon', async () => {
+    double.answer(restartRoute, { status: 204 })
+    const { context, daemon } = contextDouble()
+    daemon.set(false)
+    const stop = new AbortController()
+    const given = runAction(restart, stop.signal, context)
+    stop.abort(new Error('the worker stops'))
+    await expect(given).rejects.toThrow('the worker stops')
+    daemon.set(true)
+    await expect(runAction(restart, never, context)).resolves.toMatchObject({ envelope: { statusCode: 204 } })
   })
 
   test('is not what a daemon that was never reached leaves: a change is sent once it is back', async () => {

@@ -78,9 +78,10 @@ async function perform(
   const ms = typeof action.timeoutMs === 'function' ? action.timeoutMs(params) : action.timeoutMs
   const { jobId: id, slot, numbered, owner, epoch } = payload
   const job = { id, slot, numbered, owner, epoch }
-  if (!repeatable && (await context.fleet.jobs.markBegun(payload)).before) throw outcomeUnknown(action.name, undefined)
   for (let unknown = 0; ;) {
     if (needsDaemon(action)) await context.daemon.passed(signal)
+    if (!repeatable && (await context.fleet.jobs.markBegun(payload)).before)
+      throw outcomeUnknown(action.name, undefined)
     try {
       return await withDeadline(ms, signal, (ending) =>
         action.run(params, { docker: context.docker, signal: ending, job, docks: context.fleet.docks }),
@@ -90,6 +91,7 @@ async function perform(
       const kind = classify(error)
       if (kind === 'final') throw error
       if (kind === 'not-sent') {
+        if (!repeatable) await context.fleet.jobs.unmarkBegun(payload)
         if (error instanceof DebloxError) throw error
         context.daemon.set(false)
       } else if (!repeatable || ++unknown >= maxUnknown) throw outcomeUnknown(action.name, error)

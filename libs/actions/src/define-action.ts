@@ -71,7 +71,7 @@ export interface ActionSpec<P extends object> {
   /** Runs in the API before the job is accepted, e.g. to fill in a template. */
   resolve?(params: P, lookups: Lookups): Promise<P>
   run(params: P, context: ActionContext): Promise<ActionResult>
-  /** Shapes a read's body for the REST route; without it the daemon's own body is answered. */
+  /** Shapes a read's body for the REST route, where a list becomes `items`; without it the daemon's own is answered. */
   present?(body: unknown, dock: string): unknown
 }
 

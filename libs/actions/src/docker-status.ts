@@ -9,5 +9,8 @@ export function dockerMessage(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
   const answer = 'json' in error ? error.json : undefined
   if (typeof answer === 'object' && answer !== null && 'message' in answer) return String(answer.message)
-  return error.message
+  // A call whose answer is a stream has no `json`: there the daemon's words stand between what dockerode puts around them.
+  const reason = 'reason' in error ? String(error.reason) : 'unexpected'
+  const wrapping = `(HTTP code ${dockerStatus(error)}) ${reason} - `
+  return error.message.startsWith(wrapping) ? error.message.slice(wrapping.length).trim() : error.message
 }

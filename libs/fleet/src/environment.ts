@@ -30,11 +30,22 @@ export function readEnvironment<T extends object>(env: NodeJS.ProcessEnv, variab
     messages: plainMessages,
     errors: { wrap: { label: false, array: false } },
   })
-  if (!error) return value
+  if (!error) {
+    requireHashTag(value as Partial<Record<'REDIS_URL' | 'DEBLOX_PREFIX', string>>)
+    return value
+  }
   const [detail] = error.details
   const name = String(detail?.path[0])
   const got = secret.has(name) ? 'another value' : JSON.stringify(env[name])
   throw new TypeError(`${name}: ${expectation(detail)}, got ${got}`)
+}
+
+/** Redis Cluster runs a script only where all its keys are on one node: what is in braces decides that. */
+function requireHashTag({ REDIS_URL = '', DEBLOX_PREFIX = '' }: { REDIS_URL?: string; DEBLOX_PREFIX?: string }): void {
+  if (parseRedisUrl(REDIS_URL).kind !== 'cluster' || /\{[^{}]+\}/.test(DEBLOX_PREFIX)) return
+  throw new TypeError(
+    `DEBLOX_PREFIX: expected braces around it for a Redis Cluster, as in {deblox}; got "${DEBLOX_PREFIX}"`,
+  )
 }
 
 function expectation(detail: Joi.ValidationErrorItem | undefined): string {

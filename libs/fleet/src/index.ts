@@ -62,8 +62,9 @@ const writeScript = script(`
 
 /** Which container is where: a cache of what the docks' engines say, kept by their workers. */
 export function fleetIndexOf(redis: RedisClient, keys: FleetKeys) {
-  const startingWith = (key: string, start: string): Promise<string[]> =>
-    redis.zrange(key, `[${start}`, `(${start}\xff`, 'BYLEX', 'LIMIT', 0, maxCandidates)
+  // On one dock all that match are looked through: other docks may have very many of that name.
+  const startingWith = (key: string, start: string, hostname?: string): Promise<string[]> =>
+    redis.zrange(key, `[${start}`, `(${start}\xff`, 'BYLEX', 'LIMIT', 0, hostname === undefined ? maxCandidates : -1)
 
   return overRedis({
     /** Writes and removes rows of one dock; false where the dock is not registered. `full`: they settle its whole list. */
@@ -94,8 +95,8 @@ export function fleetIndexOf(redis: RedisClient, keys: FleetKeys) {
      * where that is named. Throws `container_not_found` or `ambiguous_container` with the candidates.
      */
     async locate(reference: string, hostname?: string): Promise<Located> {
-      const byId = /^[0-9a-f]{4,64}$/.test(reference) ? await startingWith(keys.ids, reference) : []
-      const byName = fullId.test(reference) ? [] : await startingWith(keys.names, `${reference} `)
+      const byId = /^[0-9a-f]{4,64}$/.test(reference) ? await startingWith(keys.ids, reference, hostname) : []
+      const byName = fullId.test(reference) ? [] : await startingWith(keys.names, `${reference} `, hostname)
       const places = new Map(
         [...byId.map((member) => member.split(' ')), ...byName.map((member) => member.split(' ').slice(1))]
           .map(([id = '', dock = '']) => ({ id, dock }))

@@ -89,6 +89,7 @@ export interface JobView {
   createdAt: string
   startedAt: string | null
   finishedAt: string | null
+  /** The daemon's answer to a job without `instances`; null where it gave none. */
   result: unknown
   error: JobError | null
 }
@@ -135,7 +136,7 @@ export function viewJob(record: JobRecord, slots: SlotStatus[]): JobView {
     createdAt: isoTime(record.acceptedAt),
     startedAt: started.length > 0 ? isoTime(Math.min(...started)) : null,
     finishedAt: isOver ? isoTime(Math.max(...finished.map(({ finishedAt }) => finishedAt))) : null,
-    result: record.numbered || !finished[0] ? null : (finished[0].result?.envelope.Response ?? null),
+    result: record.numbered ? null : bodyOf(finished[0]),
     error: finished.find(({ error }) => error)?.error ?? null,
   }
 }
@@ -145,6 +146,12 @@ function stateOf(slots: SlotStatus[]): JobState {
   if (states.has('active')) return 'active'
   if (states.has('waiting')) return states.size === 1 ? 'waiting' : 'active'
   return states.has('failed') ? 'failed' : 'completed'
+}
+
+/** The daemon's answer; null where there is none, or none yet. */
+function bodyOf(outcome: SlotOutcome | undefined): unknown {
+  const response = outcome?.result?.envelope.Response
+  return response ? response.Body : null
 }
 
 function viewSlot(status: SlotStatus): SlotView {

@@ -10,7 +10,7 @@ import {
   type SlotStatus,
   viewJob,
 } from './job'
-import { counts, type FleetKeys, times } from './names'
+import { counts, dockOfTopic, type FleetKeys, times } from './names'
 import { acceptScript, enqueuedScript, finishScript } from './job-scripts'
 import { overRedis, type RedisClient, runScript } from './redis'
 import { resultOf, standing } from './standing'
@@ -48,11 +48,14 @@ export function jobsOf(redis: RedisClient, keys: FleetKeys, topics: Topics) {
 
   const idempotencyKey = (actor: string, key: string): string => keys.idempotency(digest(`${actor}\0${key}`))
 
-  const enqueue = async (record: JobRecord): Promise<void> => {
+  /** Puts the slots on their topics; of an earlier try those that have not ended or been handed on since. */
+  const enqueue = async (record: JobRecord, known: Record<string, string> = {}): Promise<void> => {
+    const isKnown = (slot: number) => `slot:${slot}` in known || `topic:${slot}` in known
     await Promise.all(
-      record.topics.map((topic, n) =>
-        topics.queue(topic).add(record.action, payloadOf(record, n + 1), { jobId: slotJobId(record.id, n + 1) }),
-      ),
+      record.topics.map(async (topic, n) => {
+        if (isKnown(n + 1)) return
+        await topics.queue(topic).add(record.action, payloadOf(record, n + 1), { jobId: slotJobId(record.id, n + 1) })
+      }),
     )
     await runScript(redis, enqueuedScript, [keys.job(record.id)], [])
   }
@@ -96,8 +99,8 @@ export function jobsOf(redis: RedisClient, keys: FleetKeys, topics: Topics) {
       const fields = await readRecord(knownId)
       const earlier = parseRecord(fields)
       // The replica that accepted it may have died before it was on its topics. Adding again is safe: BullMQ knows the
-      // ids, and a slot that has already ended is not added.
-      if (fields['enqueued'] === undefined) await enqueue(earlier)
+      // ids, and of a slot that ended so long ago that it does not, the outcome is known here.
+      if (fields['enqueued'] === undefined) await enqueue(earlier, fields)
       return { record: earlier, repeated: true }
     },
 
@@ -121,6 +124,11 @@ export function jobsOf(redis: RedisClient, keys: FleetKeys, topics: Topics) {
       return { before: (await redis.hsetnx(keys.job(jobId), `begun:${slot}`, '1')) === 0 }
     },
 
+    /** Takes the mark back: nothing was sent to the daemon. */
+    async unmarkBegun({ jobId, slot }: JobPayload): Promise<void> {
+      await redis.hdel(keys.job(jobId), `begun:${slot}`)
+    },
+
     /** Records how a slot ended and tells the replica that waits. A second outcome of a slot changes nothing. */
     async finish(payload: JobPayload, outcome: SlotOutcome): Promise<void> {
       const args = [
@@ -142,6 +150,8 @@ export function jobsOf(redis: RedisClient, keys: FleetKeys, topics: Topics) {
     /** Newest first, from before the job of the cursor on. */
     async list(limit: number, cursor?: string): Promise<{ items: JobView[]; nextCursor: string | null }> {
       const after = cursor === undefined ? null : await redis.zrevrank(keys.jobs, cursor)
+      // The oldest are forgotten first: after a job that was, there is none.
+      if (cursor !== undefined && after === null) return { items: [], nextCursor: null }
       const start = after === null ? 0 : after + 1
       const ids = await redis.zrange(keys.jobs, String(start), String(start + limit), 'REV')
       const found = await Promise.all(ids.slice(0, limit).map((id) => status(id).catch(unlessGone)))
@@ -171,7 +181,8 @@ export function jobsOf(redis: RedisClient, keys: FleetKeys, topics: Topics) {
       return { ...outcome, result: resultOf(await getJob(record.id, slot, firstTopic, fields)) }
     }
     const job = await getJob(record.id, slot, firstTopic, fields)
-    return standing(slot, job, job ? await job.getState() : 'waiting')
+    const found = standing(slot, job, job ? await job.getState() : 'waiting')
+    return { ...found, dock: found.dock ?? dockOfTopic(fields[`topic:${slot}`] ?? firstTopic) }
   }
 
   function getJob(id: string, slot: number, firstTopic: string, fields: Record<string, string>) {

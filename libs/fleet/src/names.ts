@@ -4,6 +4,10 @@ export const clusterTopic = 'deblox.docker'
 /** One dock's topic. */
 export const dockTopic = (hostname: string): string => `${clusterTopic}.${hostname}`
 
+/** The dock whose topic it is, or null for the cluster's. */
+export const dockOfTopic = (topic: string): string | null =>
+  topic === clusterTopic ? null : topic.slice(clusterTopic.length + 1)
+
 /** Every Redis key of a fleet. BullMQ keeps its own under `<prefix>:<topic>:`. */
 export const fleetKeys = (prefix: string) => ({
   /** Set of registered host names, and nothing else. */

@@ -43,12 +43,34 @@ export function exitWith(name: string, error: unknown): never {
 }
 
 /** One JSON line an event, on standard output. */
-export const openLog = (level: string, base: Record<string, string>): Logger => pino({ level, base })
+export const openLog = (level: string, base: Record<string, string>): Logger =>
+  pino({ level, base, serializers: { err: describeError } })
+
+/** An error as the log tells it. Not its other fields: ioredis puts whole commands there, and so jobs and their env. */
+function describeError(error: unknown): unknown {
+  if (!(error instanceof Error)) return error
+  const { name, message, stack, cause } = error
+  const code = 'code' in error ? { code: error.code } : {}
+  return { name, message, ...code, stack, ...(cause === undefined ? {} : { cause: describeError(cause) }) }
+}
+
+/** Says once that Redis went away, and once that it is back, however often it is tried in between. */
+export function logConnection(redis: RedisClient, log: Logger): void {
+  let away = false
+  redis.on('error', (error: Error) => {
+    if (!away) log.warn({ reason: error.message || error.name }, 'Redis cannot be reached; trying again')
+    away = true
+  })
+  redis.on('ready', () => {
+    if (away) log.info('Redis is back')
+    away = false
+  })
+}
 
 /** A client of a Redis that answers and keeps what it is given; one that would lose jobs is refused. */
 export async function openRedis(url: string, temper: Temper, log: Logger): Promise<RedisClient> {
   const redis = connectRedis(url, temper)
-  redis.on('error', (error: Error) => log.warn({ err: error }, 'Redis'))
+  logConnection(redis, log)
   try {
     await whenReady(redis, redisWaitMs)
     const { refusals, warnings } = await checkFitness(redis)

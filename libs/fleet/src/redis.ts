@@ -35,7 +35,15 @@ export function connectRedis(url: string, temper: Temper): RedisClient {
   const options: RedisOptions = { ...tempers[temper], username, password, ...(tls ? { tls: {} } : {}) }
   const client = {
     single: () => new Redis({ ...options, host: nodes[0]?.host, port: nodes[0]?.port, db: Number(path || 0) }),
-    sentinel: () => new Redis({ ...options, sentinels: nodes, name: path, sentinelRetryStrategy: retryStrategy }),
+    sentinel: () =>
+      new Redis({
+        ...options,
+        sentinels: nodes,
+        name: path,
+        sentinelRetryStrategy: retryStrategy,
+        // Without these two ioredis talks plain text to the sentinels and to the master, whatever `tls` says.
+        ...(tls ? { enableTLSForSentinelMode: true, sentinelTLS: {} } : {}),
+      }),
     cluster: () =>
       new Cluster(nodes, {
         redisOptions: options,

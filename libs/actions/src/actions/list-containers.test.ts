@@ -16,22 +16,20 @@ test('answers Docker’s own list of all containers, stopped ones too', async ()
 
 test('shapes rows for REST, seen just now', () => {
   jest.useFakeTimers({ now: 1_416_042_687_000 })
-  expect(listContainers.present?.(listed, 'dock-1')).toEqual({
-    items: [
-      {
-        id: someId,
-        name: 'web',
-        dock: 'dock-1',
-        image: 'ubuntu',
-        state: 'exited',
-        status: 'Exited (0)',
-        owner: null,
-        labels: {},
-        createdAt: '1970-01-01T00:00:00.000Z',
-        observedAt: '2014-11-15T09:11:27.000Z',
-        stale: false,
-      },
-    ],
-  })
+  expect(listContainers.present?.(listed, 'dock-1')).toEqual([
+    {
+      id: someId,
+      name: 'web',
+      dock: 'dock-1',
+      image: 'ubuntu',
+      state: 'exited',
+      status: 'Exited (0)',
+      owner: null,
+      labels: {},
+      createdAt: '1970-01-01T00:00:00.000Z',
+      observedAt: '2014-11-15T09:11:27.000Z',
+      stale: false,
+    },
+  ])
   jest.useRealTimers()
 })

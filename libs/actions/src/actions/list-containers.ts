@@ -17,7 +17,10 @@ export const listContainers = defineAction({
   present(body, dock) {
     // The dock has just been asked, so the rows are as fresh as the fleet-wide list's can be.
     const observedAt = new Date().toISOString()
-    const listed = body as Docker.ContainerInfo[]
-    return { items: listed.map((container) => ({ ...containerRow(container, dock), observedAt, stale: false })) }
+    return (body as Docker.ContainerInfo[]).map((listed) => ({
+      ...containerRow(listed, dock),
+      observedAt,
+      stale: false,
+    }))
   },
 })

@@ -14,7 +14,7 @@ test('answers Docker’s own list', async () => {
 })
 
 test('shapes rows for REST', () => {
-  expect(listImages.present?.(listed, 'dock-1')).toMatchObject({
-    items: [{ id: 'sha256:5506', dock: 'dock-1', tags: ['ubuntu:latest'] }],
-  })
+  expect(listImages.present?.(listed, 'dock-1')).toMatchObject([
+    { id: 'sha256:5506', dock: 'dock-1', tags: ['ubuntu:latest'] },
+  ])
 })

@@ -14,5 +14,5 @@ export const listImages = defineAction({
   async run(_params, { docker, signal }) {
     return ok(await docker.listImages({ abortSignal: signal }))
   },
-  present: (body, dock) => ({ items: (body as Docker.ImageInfo[]).map((image) => imageRow(image, dock)) }),
+  present: (body, dock) => (body as Docker.ImageInfo[]).map((image) => imageRow(image, dock)),
 })

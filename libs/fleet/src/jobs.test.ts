@@ -1,0 +1,309 @@
+import { type Job, Worker } from 'bullmq'
+import { useFleet } from '../../../test/support/fleet-on-redis'
+import type { Envelope, JobPayload, JobRecord, SlotOutcome } from './job'
+import { newJobId, slotJobId } from './job'
+import { jobsOf, payloadOf } from './jobs'
+import { times } from './names'
+import { failureText } from './standing'
+import type { SlotReturn, Topics } from './topics'
+
+const use = useFleet()
+const jobs = () => use.fleet().jobs
+const topic = 'deblox.docker.dock-1'
+
+const recordOf = (more: Partial<JobRecord> = {}): JobRecord => ({
+  id: newJobId(),
+  action: 'start-container',
+  params: { id: 'abc' },
+  actor: 'anna',
+  owner: 'anna',
+  replyTo: use.fleet().keys.replies('replica'),
+  numbered: false,
+  acceptedAt: Date.now(),
+  topics: [topic],
+  ...more,
+})
+
+const idempotency = { key: 'once', payload: '{"a":1}' }
+const envelopeOf = (body: unknown): Envelope => ({
+  Date: 'now',
+  Response: { Body: body },
+  dockerInstance: 'dock-1',
+  statusCode: 200,
+})
+const completed = (slot = 1, body: unknown = 'done'): SlotOutcome => ({
+  slot,
+  state: 'completed',
+  dock: 'dock-1',
+  attempts: 1,
+  startedAt: 1,
+  finishedAt: 2,
+  result: { envelope: envelopeOf(body) },
+  error: null,
+})
+const failed = (slot = 1): SlotOutcome => ({
+  ...completed(slot),
+  state: 'failed',
+  result: null,
+  error: { code: 'docker_error', status: 409, message: 'no' },
+})
+
+const lifeOf = (record: JobRecord) => use.redis().pttl(use.fleet().keys.job(record.id))
+const onTopic = (name = topic) => use.fleet().topics.queue(name).getJobCountByTypes('waiting', 'active', 'completed')
+const slotsOf = async ({ id }: JobRecord) => (await jobs().status(id)).slots
+
+/** Takes jobs from a topic as a worker does, until the test ends. */
+async function working(run: (job: Job<JobPayload>) => Promise<SlotReturn>, name = topic, count = 1): Promise<void> {
+  const { prefix } = use.fleet()
+  const worker = new Worker<JobPayload, SlotReturn>(name, run, { connection: use.redis(), prefix })
+  await new Promise<void>((resolve) => {
+    let ended = 0
+    const end = () => ++ended === count && resolve()
+    worker.on('completed', end).on('failed', end)
+  })
+  await worker.close()
+}
+
+describe('a job that is accepted', () => {
+  test('waits on the topics of its slots, under ids of its own', async () => {
+    const record = recordOf({ topics: [topic, 'deblox.docker.dock-2'], numbered: true })
+    await expect(jobs().accept({ record })).resolves.toEqual({ record, repeated: false })
+    const second = await use.fleet().topics.queue('deblox.docker.dock-2').getJob(slotJobId(record.id, 2))
+    expect(second?.data).toEqual(payloadOf(record, 2))
+    await expect(jobs().status(record.id)).resolves.toEqual({
+      record,
+      slots: [
+        { slot: 1, state: 'waiting', dock: 'dock-1', attempts: 0, startedAt: null },
+        { slot: 2, state: 'waiting', dock: 'dock-2', attempts: 0, startedAt: null },
+      ],
+    })
+  })
+
+  test('is kept for as long as it is not finished', async () => {
+    const record = recordOf()
+    await jobs().accept({ record })
+    await expect(lifeOf(record)).resolves.toBe(-1)
+  })
+
+  test('that was finished before its acceptance had ended is not kept for ever', async () => {
+    const record = recordOf()
+    const topics = {
+      queue: () => ({ add: () => jobs().finish(payloadOf(record, 1), completed()) }),
+    } as unknown as Topics
+    await jobsOf(use.redis(), use.fleet().keys, topics).accept({ record })
+    expect(await lifeOf(record)).toBeGreaterThan(0)
+  })
+
+  test('is not found under an id that nobody gave out', async () => {
+    await expect(jobs().status(newJobId())).rejects.toMatchObject({ code: 'job_not_found', status: 404 })
+  })
+})
+
+describe('a key', () => {
+  test('sent fifty times at once gives one job', async () => {
+    const accepted = await Promise.all(
+      Array.from({ length: 50 }, () => jobs().accept({ record: recordOf(), idempotency })),
+    )
+    expect(new Set(accepted.map(({ record }) => record.id)).size).toBe(1)
+    expect(accepted.filter(({ repeated }) => !repeated)).toHaveLength(1)
+    await expect(onTopic()).resolves.toBe(1)
+  })
+
+  test('sent with another request is refused, and its job is as it was', async () => {
+    const { record } = await jobs().accept({ record: recordOf(), idempotency })
+    const other = { record: recordOf(), idempotency: { ...idempotency, payload: '{"a":2}' } }
+    await expect(jobs().accept(other)).rejects.toMatchObject({ code: 'idempotency_key_reused', status: 422 })
+    await expect(jobs().recall('anna', other.idempotency)).rejects.toMatchObject({ code: 'idempotency_key_reused' })
+    await expect(jobs().recall('anna', idempotency)).resolves.toEqual(record)
+    await expect(onTopic()).resolves.toBe(1)
+  })
+
+  test('belongs to the one who sent it', async () => {
+    await jobs().accept({ record: recordOf(), idempotency })
+    const other = recordOf({ actor: 'ben' })
+    await expect(jobs().accept({ record: other, idempotency })).resolves.toEqual({ record: other, repeated: false })
+    await expect(jobs().recall('cleo', idempotency)).resolves.toBeNull()
+  })
+
+  test('is remembered for a day', async () => {
+    await jobs().accept({ record: recordOf(), idempotency })
+    const [key = ''] = await use.redis().keys(`${use.fleet().prefix}:idempotency:*`)
+    expect(await use.redis().pttl(key)).toBeGreaterThan(times.idempotency - 60_000)
+  })
+
+  test('does not tell itself to those who read Redis’s keys', async () => {
+    await jobs().accept({ record: recordOf(), idempotency: { key: 'secret-key', payload: 'secret-payload' } })
+    await expect(use.redis().keys('*secret*')).resolves.toEqual([])
+  })
+
+  test('repeated after a crash between the record and the topic finishes what was cut short', async () => {
+    const crashing = {
+      queue: (name: string) => ({
+        add: (...args: Parameters<ReturnType<Topics['queue']>['add']>) =>
+          name === topic
+            ? use
+                .fleet()
+                .topics.queue(name)
+                .add(...args)
+            : Promise.reject(new Error('crash')),
+      }),
+    } as unknown as Topics
+    const record = recordOf({ topics: [topic, 'deblox.docker.dock-2'] })
+    const replica = jobsOf(use.redis(), use.fleet().keys, crashing)
+    await expect(replica.accept({ record, idempotency })).rejects.toThrow('crash')
+    expect(await lifeOf(record)).toBeGreaterThan(0)
+
+    const again = await jobs().accept({ record: recordOf(), idempotency })
+    expect(again).toEqual({ record, repeated: true })
+    await expect(Promise.all([onTopic(), onTopic('deblox.docker.dock-2')])).resolves.toEqual([1, 1])
+    await expect(lifeOf(record)).resolves.toBe(-1)
+  })
+
+  test('repeated after a crash does not run again what has ended since', async () => {
+    const crashing = { queue: () => ({ add: () => Promise.reject(new Error('crash')) }) } as unknown as Topics
+    const record = recordOf()
+    const replica = jobsOf(use.redis(), use.fleet().keys, crashing)
+    await expect(replica.accept({ record, idempotency })).rejects.toThrow('crash')
+    // It had reached its topic all the same, ran, and BullMQ has forgotten it by now.
+    await jobs().finish(payloadOf(record, 1), completed())
+    await jobs().accept({ record: recordOf(), idempotency })
+    await expect(onTopic()).resolves.toBe(0)
+  })
+})
+
+describe('a slot', () => {
+  test('is active while it is worked on, and completed with what the worker gave', async () => {
+    const record = recordOf()
+    await jobs().accept({ record })
+    await working(async () => {
+      await expect(slotsOf(record)).resolves.toMatchObject([{ state: 'active', attempts: 1 }])
+      return { envelope: envelopeOf('done') }
+    })
+    // Nobody has recorded its outcome: BullMQ's record is looked at.
+    await expect(slotsOf(record)).resolves.toMatchObject([
+      { state: 'completed', dock: 'dock-1', result: { envelope: { Response: { Body: 'done' } } } },
+    ])
+  })
+
+  test('that failed tells the worker’s error', async () => {
+    const record = recordOf()
+    await jobs().accept({ record })
+    const error = { code: 'docker_error', status: 409, message: 'in use' } as const
+    await working(() => Promise.reject(new Error(failureText(error, 'dock-1'))))
+    await expect(slotsOf(record)).resolves.toMatchObject([{ state: 'failed', dock: 'dock-1', error }])
+  })
+
+  test('ends once: a second outcome changes nothing and is not told', async () => {
+    const record = recordOf()
+    await jobs().accept({ record })
+    await Promise.all([completed(), failed(), failed()].map((one) => jobs().finish(payloadOf(record, 1), one)))
+    await expect(slotsOf(record)).resolves.toMatchObject([{ state: 'completed' }])
+    await expect(use.redis().xlen(record.replyTo)).resolves.toBe(1)
+  })
+
+  test('that was handed on is looked up on the topic where it is', async () => {
+    const record = recordOf()
+    await jobs().accept({ record })
+    const next = 'deblox.docker.dock-2'
+    await working(async ({ data }) => {
+      await jobs().forward(data, next)
+      return { forwardedTo: next }
+    })
+    await expect(slotsOf(record)).resolves.toMatchObject([{ state: 'waiting' }])
+    await working(async () => ({ envelope: envelopeOf('there') }), next)
+    await expect(slotsOf(record)).resolves.toMatchObject([{ state: 'completed' }])
+  })
+
+  test('that is handed on twice is on the other topic once', async () => {
+    const record = recordOf()
+    await jobs().forward(payloadOf(record, 1), 'deblox.docker.dock-2')
+    await jobs().forward(payloadOf(record, 1), 'deblox.docker.dock-2')
+    await expect(onTopic('deblox.docker.dock-2')).resolves.toBe(1)
+  })
+
+  test('is marked as begun once', async () => {
+    const payload = payloadOf(recordOf(), 1)
+    await expect(jobs().markBegun(payload)).resolves.toEqual({ before: false })
+    await expect(jobs().markBegun(payload)).resolves.toEqual({ before: true })
+    await expect(jobs().markBegun({ ...payload, slot: 2 })).resolves.toEqual({ before: false })
+    await jobs().unmarkBegun(payload)
+    await expect(jobs().markBegun(payload)).resolves.toEqual({ before: false })
+  })
+
+  test.each([
+    ['a small result', 100, true],
+    ['a result that is too large to be kept twice', 10_000, false],
+  ])('with %s shows it whole', async (_, size, kept) => {
+    const record = recordOf()
+    await jobs().accept({ record })
+    const body = 'x'.repeat(size)
+    await working(async ({ data }) => {
+      await jobs().finish(data, completed(1, body))
+      return { envelope: envelopeOf(body) }
+    })
+    const field = await use.redis().hget(use.fleet().keys.job(record.id), 'slot:1')
+    expect(field?.includes(body)).toBe(kept)
+    await expect(slotsOf(record)).resolves.toMatchObject([{ result: { envelope: { Response: { Body: body } } } }])
+    await expect(jobs().result(record, 1)).resolves.toEqual({ envelope: envelopeOf(body) })
+  })
+})
+
+test('a record ends a day after the last of its slots, not after the first', async () => {
+  const record = recordOf({ topics: [topic, topic, topic], numbered: true })
+  await jobs().accept({ record })
+  await jobs().finish(payloadOf(record, 1), completed(1))
+  await jobs().finish(payloadOf(record, 1), completed(1))
+  await jobs().finish(payloadOf(record, 1), failed(1))
+  await jobs().finish(payloadOf(record, 3), failed(3))
+  await expect(lifeOf(record)).resolves.toBe(-1)
+  await jobs().finish(payloadOf(record, 2), completed(2))
+  expect(await lifeOf(record)).toBeGreaterThan(times.finishedJob - 60_000)
+})
+
+test('a reply stream is told every end, and ends itself when nobody writes to it', async () => {
+  const record = recordOf()
+  await jobs().accept({ record })
+  await jobs().finish(payloadOf(record, 1), completed(1, 'x'.repeat(100_000)))
+  const [[, fields] = []] = await use.redis().xrange(record.replyTo, '-', '+')
+  expect(fields?.slice(0, 4)).toEqual(['job', record.id, 'action', 'start-container'])
+  // Too large to be sent along: the replica looks it up.
+  expect(JSON.parse(fields?.[7] ?? '')).toMatchObject({ state: 'completed', result: null })
+  expect(await use.redis().pttl(record.replyTo)).toBeGreaterThan(0)
+})
+
+describe('the list', () => {
+  test('shows all jobs newest first, page by page, none twice', async () => {
+    const records = Array.from({ length: 7 }, (_, n) => recordOf({ acceptedAt: 1_000 + n, id: newJobId(1_000 + n) }))
+    await Promise.all(records.map((record) => jobs().accept({ record })))
+    const seen: string[] = []
+    let cursor: string | undefined
+    do {
+      const page = await jobs().list(3, cursor)
+      seen.push(...page.items.map(({ id }) => id))
+      cursor = page.nextCursor ?? undefined
+    } while (cursor !== undefined && seen.length < 20)
+    expect(seen).toEqual(records.map(({ id }) => id).reverse())
+  })
+
+  test('goes on at the right place when jobs are accepted meanwhile', async () => {
+    const old = Array.from({ length: 4 }, (_, n) => recordOf({ acceptedAt: n, id: newJobId(n) }))
+    for (const record of old) await jobs().accept({ record })
+    const { nextCursor } = await jobs().list(2)
+    await jobs().accept({ record: recordOf() })
+    const { items } = await jobs().list(2, nextCursor ?? undefined)
+    expect(items.map(({ id }) => id)).toEqual([old[1]?.id, old[0]?.id])
+  })
+
+  test('ends after a job that is no longer in it: those before it are gone as well', async () => {
+    await jobs().accept({ record: recordOf() })
+    await expect(jobs().list(2, newJobId(0))).resolves.toEqual({ items: [], nextCursor: null })
+  })
+
+  test('passes over records that have ended', async () => {
+    const [gone, stays] = [recordOf({ acceptedAt: 2 }), recordOf({ acceptedAt: 1 })]
+    for (const record of [gone, stays]) await jobs().accept({ record })
+    await use.redis().del(use.fleet().keys.job(gone.id))
+    const { items } = await jobs().list(10)
+    expect(items.map(({ id }) => id)).toEqual([stays.id])
+  })
+})

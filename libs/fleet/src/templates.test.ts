@@ -1,0 +1,47 @@
+import { useFleet } from '../../../test/support/fleet-on-redis'
+import { fleetKeys } from './names'
+import { templatesOf } from './templates'
+
+const use = useFleet()
+const shipped = new Map([['test', { image: 'busybox' }]])
+const templates = () => templatesOf(use.redis(), fleetKeys(use.fleet().prefix), shipped)
+
+test('a template that was stored is read again as it was', async () => {
+  const spec = { image: 'nginx', env: { A: 'größe' }, ports: ['80:80'] }
+  await expect(templates().put('web', spec)).resolves.toEqual({ created: true })
+  await expect(templates().get('web')).resolves.toEqual({ name: 'web', shipped: false, spec })
+})
+
+test('storing it again replaces it whole', async () => {
+  await templates().put('web', { image: 'nginx', env: { A: '1' } })
+  await expect(templates().put('web', { image: 'httpd' })).resolves.toEqual({ created: false })
+  await expect(templates().get('web')).resolves.toMatchObject({ spec: { image: 'httpd' } })
+})
+
+test('all are listed by name, shipped ones among them', async () => {
+  await templates().put('web', { image: 'nginx' })
+  await templates().put('a', { image: 'a' })
+  const list = await templates().list()
+  expect(list.map(({ name, shipped }) => [name, shipped])).toEqual([
+    ['a', false],
+    ['test', true],
+    ['web', false],
+  ])
+})
+
+test('a shipped one can be replaced, and is there again when that is deleted, but cannot be deleted itself', async () => {
+  await expect(templates().put('test', { image: 'own' })).resolves.toEqual({ created: false })
+  await expect(templates().get('test')).resolves.toEqual({ name: 'test', shipped: false, spec: { image: 'own' } })
+  await expect(templates().list()).resolves.toHaveLength(1)
+  await templates().delete('test')
+  await expect(templates().get('test')).resolves.toEqual({ name: 'test', shipped: true, spec: { image: 'busybox' } })
+  await expect(templates().delete('test')).rejects.toMatchObject({ code: 'template_shipped', status: 409 })
+})
+
+test.each([
+  ['get', () => templates().get('none')],
+  ['delete', () => templates().delete('none')],
+  ['get by a name of every object', () => templates().get('constructor')],
+])('%s of a template that is not there says so', async (_, ask) => {
+  await expect(ask()).rejects.toMatchObject({ code: 'template_not_found', status: 404 })
+})
