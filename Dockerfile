@@ -23,7 +23,7 @@ FROM base AS build
 COPY --from=manifests /app .
 RUN ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
 COPY . .
-RUN ["node_modules/.bin/tsc", "--build", "apps/api", "apps/worker"]
+RUN ["npm", "run", "build"]
 RUN ["find", ".", "-type", "d", "-name", "node_modules", "-prune", "-exec", "rm", "-rf", "{}", "+"]
 RUN ["find", "apps", "libs", "-type", "f", "!", "-name", "package.json", "(", "!", "-path", "*/dist/*", \
      "-o", "-name", "*.d.ts", "-o", "-name", "*.map", "-o", "-name", "*.tsbuildinfo", ")", "-delete"]

@@ -17,32 +17,32 @@ afterAll(() => fleet.stop(), 60_000)
 describe('what is done behind the worker’s back is in the index within a second', () => {
   test('a container that is made, started, paused, stopped and removed', async () => {
     const container = await docker.createContainer({ Image: 'busybox', name: 'by-hand' })
-    await seen({ id: container.id, name: 'by-hand', dock: 'dock1', state: 'created' })
+    await expectRow({ id: container.id, name: 'by-hand', dock: 'dock1', state: 'created' })
     await container.start()
-    await seen({ id: container.id, state: 'running' })
+    await expectRow({ id: container.id, state: 'running' })
     await container.pause()
-    await seen({ id: container.id, state: 'paused' })
+    await expectRow({ id: container.id, state: 'paused' })
     await container.unpause()
-    await seen({ id: container.id, state: 'running' })
+    await expectRow({ id: container.id, state: 'running' })
     await container.stop()
-    await seen({ id: container.id, state: 'exited' })
+    await expectRow({ id: container.id, state: 'exited' })
     await container.remove()
-    await unseen(container.id)
+    await expectNoRow(container.id)
   })
 
   test('a container that is given another name: the old name finds nothing, and is free for another', async () => {
     const container = await docker.createContainer({ Image: 'busybox', name: 'before' })
-    await seen({ id: container.id, name: 'before' })
+    await expectRow({ id: container.id, name: 'before' })
     await container.rename({ name: 'after' })
-    await seen({ id: container.id, name: 'after' })
+    await expectRow({ id: container.id, name: 'after' })
     expect(await statusOf('before')).toBe(404)
     expect(await statusOf('after')).toBe(200)
 
     const other = await docker.createContainer({ Image: 'busybox', name: 'before' })
-    await seen({ id: other.id, name: 'before' })
+    await expectRow({ id: other.id, name: 'before' })
     expect(await statusOf('before')).toBe(200)
     await Promise.all([container.remove(), other.remove()])
-    await unseen(container.id)
+    await expectNoRow(container.id)
   })
 
   test('a container that ends by itself, and one that removes itself', async () => {
@@ -51,9 +51,9 @@ describe('what is done behind the worker’s back is in the index within a secon
     await Promise.all([ends.start(), vanishes.start()])
     await ends.wait()
 
-    await seen({ id: ends.id, state: 'exited' })
+    await expectRow({ id: ends.id, state: 'exited' })
     await eventually(async () => (await docker.listContainers({ all: true })).length === 1)
-    await unseen(vanishes.id)
+    await expectNoRow(vanishes.id)
     await ends.remove()
   })
 
@@ -72,7 +72,7 @@ describe('what is done behind the worker’s back is in the index within a secon
 test('what was done while the worker was down is in the index as soon as it is up', async () => {
   const removed = await docker.createContainer({ Image: 'busybox', name: 'removed-meanwhile' })
   const renamed = await docker.createContainer({ Image: 'busybox', name: 'renamed-meanwhile' })
-  await seen({ id: renamed.id, name: 'renamed-meanwhile' })
+  await expectRow({ id: renamed.id, name: 'renamed-meanwhile' })
   const dock = fleet.dock('dock1')
 
   await dock.worker.stop()
@@ -91,7 +91,7 @@ test('what was done while the worker was down is in the index as soon as it is u
 test('after a restart of the engine the index is exact again, and follows what happens then', async () => {
   const container = await docker.createContainer({ Image: 'busybox', name: 'restarted' })
   await container.start()
-  await seen({ id: container.id, state: 'running' })
+  await expectRow({ id: container.id, state: 'running' })
 
   await fleet.dock('dock1').engine.kill()
   await fleet.dock('dock1').engine.start()
@@ -103,14 +103,14 @@ test('after a restart of the engine the index is exact again, and follows what h
   )
   await indexAgrees(fleet, 5_000)
   const later = await docker.createContainer({ Image: 'busybox', name: 'made-later' })
-  await seen({ id: later.id, name: 'made-later' })
+  await expectRow({ id: later.id, name: 'made-later' })
   await Promise.all([container.remove(), later.remove()])
 }, 60_000)
 
 test('unregister takes a dock’s rows out of the index, its containers run on, and register brings them back', async () => {
   const container = await docker.createContainer({ Image: 'busybox', name: 'left-running' })
   await container.start()
-  await seen({ id: container.id, state: 'running' })
+  await expectRow({ id: container.id, state: 'running' })
 
   expect(await fleet.request(fleet.api, 'DELETE', '/v1/docks/dock1')).toMatchObject({ status: 204 })
   expect(await listed(fleet)).toEqual([])
@@ -161,14 +161,14 @@ async function rowOf(id: string): Promise<Row | undefined> {
 }
 
 /** A second is what the index has. */
-async function seen(row: Partial<Row> & { id: string }): Promise<void> {
+async function expectRow(row: Partial<Row> & { id: string }): Promise<void> {
   await eventually(async () => expect(await rowOf(row.id)).toMatchObject(row), undefined, {
     within: 1_000,
     what: `the index says ${JSON.stringify(row)}`,
   })
 }
 
-async function unseen(id: string): Promise<void> {
+async function expectNoRow(id: string): Promise<void> {
   await eventually(async () => (await rowOf(id)) === undefined, undefined, {
     within: 1_000,
     what: `the index knows ${id} no more`,

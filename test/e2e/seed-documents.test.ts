@@ -37,7 +37,7 @@ describe('the curl commands of the original', () => {
     containers.forEach(expectCreated)
     expect(new Set(containers.map(({ Response }: Envelope) => Response.Body.Id)).size).toBe(20)
     const counts = Object.values(await countByDock(fleet))
-    expect(counts.sort()).toEqual([6, 7, 7])
+    expect(counts.sort((one, other) => one - other)).toEqual([6, 7, 7])
   })
 
   test('create 2 instances from the template', async () => {
@@ -166,7 +166,7 @@ describe('the documents of the original', () => {
 
   test('what Docker refuses is answered in the same envelope, with Docker’s status and words', async () => {
     const body = { Image: 'busybox', HostConfig: { Memory: 1 } }
-    const refused = fleet.dock('dock1').engine.docker.createContainer(body as object)
+    const refused = fleet.dock('dock1').engine.docker.createContainer(body)
     const { statusCode, json } = (await refused.catch((error: unknown) => error)) as {
       statusCode: number
       json: object

@@ -32,7 +32,7 @@ describe('while the engine of a dock hangs', () => {
   })
 
   test('the dock is shown as daemon-unhealthy', async () => {
-    await stateOfDock1('daemon-unhealthy')
+    await expectDock1('daemon-unhealthy')
   })
 
   test('the fleet-wide list is answered at once, with the rows of that dock', async () => {
@@ -73,7 +73,7 @@ describe('while the engine of a dock hangs', () => {
     const { State, Name } = await inspect(fleet, on('dock1'))
     expect({ running: State.Running, Name }).toEqual({ running: true, Name: '/renamed-afterwards' })
     expect((await fleet.dock('dock1').census()).filter(({ name }) => name === 'late')).toHaveLength(1)
-    await stateOfDock1('ready')
+    await expectDock1('ready')
   }, 30_000)
 })
 
@@ -94,7 +94,7 @@ describe('while the worker of a dock is dead', () => {
   })
 
   test('the dock is shown as unreachable when its lease ends, and its containers as stale', async () => {
-    await stateOfDock1('unreachable')
+    await expectDock1('unreachable')
     const rows = await listed(fleet)
     expect(new Set(rows.filter(({ stale }) => stale).map(({ dock }) => dock))).toEqual(new Set(['dock1']))
     expect(rows.filter(({ dock, stale }) => dock === 'dock1' && !stale)).toEqual([])
@@ -121,7 +121,7 @@ describe('while the worker of a dock is dead', () => {
     expect((await inspect(fleet, on('dock1'))).State.Running).toBe(false)
     const dealt = (await fleet.census()).filter(({ name }) => name.startsWith('dealt-'))
     expect(dealt.map(({ dock }) => dock).sort()).toEqual(['dock1', 'dock2', 'dock3'])
-    await stateOfDock1('ready')
+    await expectDock1('ready')
     expect((await listed(fleet)).filter(({ stale }) => stale)).toEqual([])
   }, 40_000)
 })
@@ -132,7 +132,7 @@ function on(dock: string): Made {
   return container
 }
 
-async function stateOfDock1(expected: string): Promise<void> {
+async function expectDock1(expected: string): Promise<void> {
   await eventually(
     async () => (await fleet.request(fleet.api, 'GET', '/v1/docks/dock1')).body.state as string,
     (state) => state === expected,

@@ -51,7 +51,7 @@ async function startApi(): Promise<Stop> {
   return async () => {
     log.info('stopping')
     await close(server)
-    await replies.close()
+    replies.close()
     await fleet.topics.close()
     redis.disconnect()
   }

@@ -108,8 +108,13 @@ const isComplete = ({ slots, outcomes }: Waiting): boolean => outcomes.size === 
 
 /** Resolves when the promise does, the time is over, or the signal aborts. */
 async function before(promise: Promise<void>, ms: number, gone: AbortSignal): Promise<void> {
-  const over = new AbortController()
-  const timer = wait(ms, undefined, { signal: AbortSignal.any([gone, over.signal]) }).catch(() => undefined)
-  await Promise.race([promise, timer])
-  over.abort()
+  let end: () => void = () => {}
+  const over = new Promise<void>((resolve) => {
+    end = resolve
+  })
+  const timer = setTimeout(end, ms)
+  gone.addEventListener('abort', end)
+  await Promise.race([promise, over])
+  clearTimeout(timer)
+  gone.removeEventListener('abort', end)
 }

@@ -1,7 +1,8 @@
 import { DebloxError } from '@deblox/actions/errors'
 import { findAction } from '@deblox/actions/registry'
 import type { Fleet } from '@deblox/fleet/fleet'
-import type { JobPayload, SlotOutcome } from '@deblox/fleet/job'
+import { isFinished, type JobError, type JobPayload, type SlotOutcome, type SlotResult } from '@deblox/fleet/job'
+import { isTold } from '@deblox/fleet/jobs'
 import { failureText, standing } from '@deblox/fleet/standing'
 import { clusterTopic, dockTopic, times } from '@deblox/fleet/names'
 import type { SlotReturn } from '@deblox/fleet/topics'
@@ -15,12 +16,6 @@ import { HandBack } from './hand-back'
 import { needsDaemon, runAction, type RunContext } from './run-action'
 
 type SlotJob = Job<JobPayload, SlotReturn>
-
-/** When a job was really worked on: BullMQ counts from when it was taken, also while it waits for its container's turn. */
-interface Span {
-  startedAt: number
-  finishedAt: number
-}
 
 /** How many jobs a dock works on at once: from its own topic, and from the cluster topic, which others serve too. */
 const concurrency = { own: 20, cluster: 4 }
@@ -39,7 +34,9 @@ export class Consumers {
   private readonly chains = new Chains()
   private readonly handBack = new HandBack()
   private readonly recording = new Set<Promise<void>>()
-  private readonly spans = new WeakMap<SlotJob, Span>()
+  /** Outcomes whose results are too large to be told: callers read them from BullMQ once they are there. */
+  private readonly untold = new WeakMap<SlotJob, SlotOutcome>()
+  private readonly ended = new WeakSet<SlotJob>()
   private readonly workers: Worker<JobPayload, SlotReturn>[]
 
   constructor(
@@ -80,11 +77,12 @@ export class Consumers {
       maxStalledCount,
       autorun: false,
     })
-    worker.on('completed', (job, result) => {
-      if ('envelope' in result) this.record(job, 'completed')
+    worker.on('completed', (job) => {
+      const outcome = this.untold.get(job)
+      if (outcome) this.record(job, outcome)
     })
     worker.on('failed', (job) => {
-      if (job) this.record(job, 'failed')
+      if (job) this.recordGivenUp(job)
     })
     worker.on('error', (error) => this.log.warn({ err: error, topic }, 'taking jobs failed; trying again'))
     // Without waiting for what is active: a gate shuts because the daemon hangs, and then that may take long.
@@ -120,9 +118,22 @@ export class Consumers {
   }
 
   private async run(job: SlotJob, token: string, signal: AbortSignal): Promise<SlotReturn> {
+    // Its worker may have died, or been stopped, after it had ended: then there is nothing left to do.
+    if (job.attemptsStarted > 1 && (await this.fleet.jobs.outcome(job.data))) return { endedBefore: true }
     const startedAt = Date.now()
+    const ended = (state: 'completed' | 'failed', result: SlotResult | null, error: JobError | null): SlotOutcome => {
+      const { hostname: dock } = this.context
+      const { attemptsStarted: attempts, data } = job
+      return { slot: data.slot, state, dock, attempts, startedAt, finishedAt: Date.now(), result, error }
+    }
     try {
-      return await runAction(job.data, signal, this.context)
+      const result = await runAction(job.data, signal, this.context)
+      if ('envelope' in result) {
+        // Not waited for: it goes to Redis together with BullMQ's own record, and the caller hears of it one write earlier.
+        if (isTold(result)) this.record(job, ended('completed', result, null))
+        else this.untold.set(job, ended('completed', result, null))
+      }
+      return result
     } catch (error) {
       if (signal.aborted) throw error
       if (error instanceof DebloxError && error.code === 'lease_lost') {
@@ -131,19 +142,28 @@ export class Consumers {
         await job.moveToWait(token)
         throw new WaitingError()
       }
-      throw new Error(failureText(reportOf(error), this.context.hostname), { cause: error })
-    } finally {
-      this.spans.set(job, { startedAt, finishedAt: Date.now() })
+      const report = reportOf(error)
+      this.record(job, ended('failed', null, report))
+      throw new Error(failureText(report, this.context.hostname), { cause: error })
     }
   }
 
-  private record(job: SlotJob, state: 'completed' | 'failed'): void {
-    const outcome = { ...standing(job.data.slot, job, state), ...this.spans.get(job) } as SlotOutcome
+  /** A job that BullMQ gave up because its workers died over it: none of them could say how it ended. */
+  private recordGivenUp(job: SlotJob): void {
+    if (this.ended.has(job)) return
+    const outcome = standing(job.data.slot, job, 'failed')
+    if (isFinished(outcome)) this.record(job, outcome)
+  }
+
+  /** Writes down how a job ended; of several outcomes of one slot the first one counts. */
+  private record(job: SlotJob, outcome: SlotOutcome): void {
     const { action, jobId, slot } = job.data
-    this.log.info({ job: jobId, slot, action, state, err: outcome.error ?? undefined }, 'job ended')
+    const { state, error } = outcome
+    this.ended.add(job)
+    this.log.info({ job: jobId, slot, action, state, ...(error && { error }) }, 'job ended')
     const recorded = this.fleet.jobs
       .finish(job.data, outcome)
-      .catch((error: unknown) => this.log.error({ err: error, job: jobId }, 'the outcome could not be recorded'))
+      .catch((failure: unknown) => this.log.error({ err: failure, job: jobId }, 'the outcome could not be recorded'))
       .finally(() => this.recording.delete(recorded))
     this.recording.add(recorded)
   }

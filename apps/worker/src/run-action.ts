@@ -48,7 +48,11 @@ export async function runAction(payload: JobPayload, signal: AbortSignal, contex
   }
   const result = await perform(action, params, { ...payload, epoch }, signal, context)
   const touched = result.container?.id ?? params.id
-  if (action.effect !== 'read' && touched) await context.refresh(touched)
+  if (action.effect !== 'read' && touched) {
+    const seen = context.refresh(touched)
+    // Whoever made, renamed or deleted a container looks it up next; of another change the index tells soon enough.
+    if (action.creates || action.renames || action.effect === 'destroy') await seen
+  }
   const envelope = envelopeOf(result, context.hostname)
   return result.container ? { envelope, container: result.container } : { envelope }
 }

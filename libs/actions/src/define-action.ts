@@ -62,6 +62,8 @@ export interface ActionSpec<P extends object> {
   params: Joi.ObjectSchema<P>
   /** Makes containers: takes `instances`, claims a placement for each slot, answers 201. */
   creates?: true
+  /** Changes what a container is looked up by: it ends only when the index knows. Creates and destroys do so anyway. */
+  renames?: true
   /** Answers 204 without a body, as the original does for `register`. */
   silent?: true
   /** Running it twice has the effect of running it once. Only then is it run again after an unknown outcome. */

@@ -41,7 +41,7 @@ test.each([
   ['the name', 'web'],
 ])('a container is found by %s', async (_, reference) => {
   await index().write('dock-1', [rowOf('abcd12', 'web', 'dock-1'), rowOf('abce', 'web-2', 'dock-1')], [])
-  await expect(index().locate(reference)).resolves.toEqual({ id: id('abcd12'), name: 'web', dock: 'dock-1' })
+  await expect(index().locate(reference)).resolves.toEqual({ id: id('abcd12'), dock: 'dock-1' })
 })
 
 test.each([

@@ -9,10 +9,14 @@ export interface IndexedRow extends ContainerRow {
   observedAt: string
 }
 
-export interface Located {
+/** Where a container is. */
+export interface Place {
   id: string
-  name: string
   dock: string
+}
+
+interface Candidate extends Place {
+  name: string
 }
 
 export type FleetIndex = ReturnType<typeof fleetIndexOf>
@@ -94,23 +98,25 @@ export function fleetIndexOf(redis: RedisClient, keys: FleetKeys) {
      * Finds the one container that is meant by a full id, a prefix of 4 or more hex digits, or a name; on one dock
      * where that is named. Throws `container_not_found` or `ambiguous_container` with the candidates.
      */
-    async locate(reference: string, hostname?: string): Promise<Located> {
-      const byId = /^[0-9a-f]{4,64}$/.test(reference) ? await startingWith(keys.ids, reference, hostname) : []
-      const byName = fullId.test(reference) ? [] : await startingWith(keys.names, `${reference} `, hostname)
+    async locate(reference: string, hostname?: string): Promise<Place> {
+      const [byId, byName] = await Promise.all([
+        /^[0-9a-f]{4,64}$/.test(reference) ? startingWith(keys.ids, reference, hostname) : [],
+        fullId.test(reference) ? [] : startingWith(keys.names, `${reference} `, hostname),
+      ])
       const places = new Map(
         [...byId.map((member) => member.split(' ')), ...byName.map((member) => member.split(' ').slice(1))]
           .map(([id = '', dock = '']) => ({ id, dock }))
           .filter(({ dock }) => hostname === undefined || dock === hostname)
           .map((place) => [`${place.id} ${place.dock}`, place]),
       )
-      const [found, ...others] = await withNames([...places.values()])
+      const [found, ...others] = places.values()
       if (!found) throw notFound(reference, hostname)
-      if (others.length > 0) throw ambiguous(reference, [found, ...others])
+      if (others.length > 0) throw ambiguous(reference, await withNames([found, ...others]))
       return found
     },
   })
 
-  async function withNames(places: { id: string; dock: string }[]): Promise<Located[]> {
+  async function withNames(places: Place[]): Promise<Candidate[]> {
     const rows = await Promise.all(places.map(({ id, dock }) => redis.hget(keys.containers(dock), id)))
     return places.flatMap(({ id, dock }, n) => {
       const row = rows[n]
@@ -126,7 +132,7 @@ function notFound(reference: string, hostname?: string): DebloxError {
   return new DebloxError('container_not_found', `id: expected a container ${where}, got ${reference}`)
 }
 
-function ambiguous(reference: string, candidates: Located[]): DebloxError {
+function ambiguous(reference: string, candidates: Candidate[]): DebloxError {
   const list = candidates.map(({ id, name, dock }) => `${name} ${id.slice(0, 12)} on ${dock}`).join(', ')
   return new DebloxError('ambiguous_container', `id: expected one container, got ${reference}, which may be ${list}`, {
     details: { candidates },

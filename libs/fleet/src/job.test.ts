@@ -91,7 +91,7 @@ describe('viewJob', () => {
       createdAt: '1970-01-01T00:00:01.000Z',
       startedAt: '1970-01-01T00:00:02.000Z',
       finishedAt: '1970-01-01T00:00:03.000Z',
-      result: { Body: { Id: 'c' } },
+      result: { Id: 'c' },
       error: null,
     })
   })

@@ -38,6 +38,9 @@ export type Jobs = ReturnType<typeof jobsOf>
 const keptResult = 4_096
 const toldResult = 65_536
 
+/** Whether a result can be told before BullMQ has recorded it: a larger one is read from there. */
+export const isTold = (result: SlotResult): boolean => JSON.stringify(result).length <= toldResult
+
 /** Accepted jobs: written down first, then put on their topics, then looked up until their end and a day beyond. */
 export function jobsOf(redis: RedisClient, keys: FleetKeys, topics: Topics) {
   const readRecord = async (id: string): Promise<Record<string, string>> => {
@@ -127,6 +130,12 @@ export function jobsOf(redis: RedisClient, keys: FleetKeys, topics: Topics) {
     /** Takes the mark back: nothing was sent to the daemon. */
     async unmarkBegun({ jobId, slot }: JobPayload): Promise<void> {
       await redis.hdel(keys.job(jobId), `begun:${slot}`)
+    },
+
+    /** How a slot ended, if that has been recorded. */
+    async outcome({ jobId, slot }: JobPayload): Promise<SlotOutcome | null> {
+      const known = await redis.hget(keys.job(jobId), `slot:${slot}`)
+      return known === null ? null : (JSON.parse(known) as SlotOutcome)
     },
 
     /** Records how a slot ended and tells the replica that waits. A second outcome of a slot changes nothing. */

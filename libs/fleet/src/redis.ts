@@ -101,23 +101,21 @@ function parseNode(node: string, defaultPort: number): { host: string; port: num
 /** Waits until the client can serve, or throws `redis_unavailable` after `timeoutMs`. */
 export async function whenReady(client: RedisClient, timeoutMs: number): Promise<void> {
   if (client.status === 'ready') return
-  let lastError: unknown
+  let why = 'no answer'
   const remember = (error: unknown) => {
-    lastError = error
+    why = describe(error)
   }
   client.on('error', remember)
+  const over = AbortSignal.timeout(timeoutMs)
   try {
+    // Not `once` of node:events: that one ends at the first error, and there may be many before Redis answers.
     await new Promise<void>((resolve, reject) => {
-      const timer = setTimeout(() => {
+      client.once('ready', resolve)
+      over.addEventListener('abort', () => {
         client.off('ready', resolve)
-        const why = lastError instanceof Error ? describe(lastError) : 'no answer'
         reject(
           new DebloxError('redis_unavailable', `expected Redis to answer within ${timeoutMs / 1000} s, got ${why}`),
         )
-      }, timeoutMs)
-      client.once('ready', () => {
-        clearTimeout(timer)
-        resolve()
       })
     })
   } finally {
@@ -125,7 +123,11 @@ export async function whenReady(client: RedisClient, timeoutMs: number): Promise
   }
 }
 
-const describe = (error: Error): string => error.message || ('code' in error ? String(error.code) : error.name)
+function describe(error: unknown): string {
+  if (typeof error !== 'object' || error === null) return String(error)
+  const { message = '', code = '', name = '' } = error as Partial<Record<'message' | 'code' | 'name', unknown>>
+  return String(message || code || name)
+}
 
 /** A Lua script that runs atomically in Redis. */
 export interface Script {
@@ -191,6 +193,5 @@ function asUnavailable(error: unknown): unknown {
   if (error instanceof DebloxError || error instanceof TypeError || error instanceof SyntaxError) return error
   const code = redisErrorCode(error)
   if (code !== undefined && !notNow.has(code)) return error
-  const why = error instanceof Error ? describe(error) : String(error)
-  return new DebloxError('redis_unavailable', `expected Redis to answer, got: ${why}`, { cause: error })
+  return new DebloxError('redis_unavailable', `expected Redis to answer, got: ${describe(error)}`, { cause: error })
 }

@@ -1,4 +1,4 @@
-import { once } from 'node:events'
+import { setTimeout as wait } from 'node:timers/promises'
 import type { SlotOutcome } from './job'
 import { connectRedis, type RedisClient } from './redis'
 
@@ -12,11 +12,14 @@ export interface Reply {
 
 export interface ReplyReader {
   /** Stops reading and closes its connection. */
-  close(): Promise<void>
+  close(): void
 }
 
-/** How long one blocking read lasts, in milliseconds: the longest that closing can take. */
+/** How long one blocking read lasts, in milliseconds. */
 const blockMs = 5_000
+
+/** After a read that failed the next one begins so much later, in milliseconds. */
+const retryMs = 500
 
 /**
  * Reads one replica's reply stream on a connection of its own, from its beginning on. `onGap` is called whenever replies may
@@ -51,20 +54,18 @@ export function readReplies(
       } catch (error) {
         if (closing.signal.aborted) return
         onError(error as Error)
-        if (redis.status !== 'ready') await once(redis, 'ready', { signal: closing.signal }).catch(unlessClosing)
+        // A Redis that is away keeps the next read waiting by itself; one that refuses it does so at once.
+        await wait(retryMs, undefined, { signal: closing.signal }).catch(() => undefined)
       }
     }
   }
-  const unlessClosing = (error: unknown) => {
-    if (!closing.signal.aborted) throw error
-  }
-  const running = loop()
+  void loop()
 
   return {
-    async close() {
+    close() {
       closing.abort()
+      // Of a connection that is away ioredis leaves the pending read pending for ever: it is not waited for.
       redis.disconnect()
-      await running
     },
   }
 }

@@ -3,8 +3,8 @@ import type { JobPayload, SlotResult } from './job'
 import { counts, times } from './names'
 import type { RedisClient } from './redis'
 
-/** What a slot's BullMQ job returns: its result, or the topic that it was handed on to. */
-export type SlotReturn = SlotResult | { forwardedTo: string }
+/** What a slot's BullMQ job returns: its result, the topic that it was handed on to, or that it had ended before. */
+export type SlotReturn = SlotResult | { forwardedTo: string } | { endedBefore: true }
 
 export type TopicQueue = Queue<JobPayload, SlotReturn>
 

@@ -14,6 +14,7 @@ export const renameContainer = defineAction({
   effect: 'change',
   http: 'POST /v1/containers/:id/rename',
   params: Joi.object<RenameParams, true>({ id: containerId.required(), name: containerName.required() }),
+  renames: true,
   timeoutMs: 30_000,
   async run({ id, name }, { docker, signal }) {
     await docker.getContainer(id).rename({ name, abortSignal: signal })
