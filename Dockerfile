@@ -58,9 +58,8 @@ ENV NODE_ENV=production
 COPY --from=worker-packages /app .
 COPY --from=build /app/libs libs
 COPY --from=build /app/apps/worker apps/worker
-COPY script/image/engine-answers.mjs script/image/worker-health.mjs script/image/
 USER node
-HEALTHCHECK --interval=10s --timeout=8s --start-period=30s --retries=3 CMD ["node", "script/image/worker-health.mjs"]
+HEALTHCHECK --interval=10s --timeout=8s --start-period=30s --retries=3 CMD ["node", "apps/worker/dist/health.js"]
 ENTRYPOINT ["node", "apps/worker/dist/main.js"]
 
 # --- dock: an engine and its worker in one container. Root, because an engine is; tini reaps what containers leave.
@@ -72,7 +71,7 @@ RUN apt-get update \
 ENV NODE_ENV=production
 WORKDIR /app
 COPY --from=worker /app .
-COPY script/image/dock.mjs script/image/nested-engine.mjs script/image/
+COPY script/image/dock.mjs script/image/engine-answers.mjs script/image/nested-engine.mjs script/image/
 VOLUME /var/lib/docker
-HEALTHCHECK --interval=10s --timeout=8s --start-period=60s --retries=3 CMD ["node", "script/image/worker-health.mjs"]
+HEALTHCHECK --interval=10s --timeout=8s --start-period=60s --retries=3 CMD ["node", "apps/worker/dist/health.js"]
 ENTRYPOINT ["tini", "--", "node", "script/image/dock.mjs"]

@@ -83,6 +83,20 @@ test('starts and stops of one container alternate as asked for, while those of o
   }
 }, 60_000)
 
+test('many jobs that wait for one container’s turn hold up no other container of the dock', async () => {
+  const stubborn = { cmd: ['sh', '-c', "trap '' TERM; while :; do sleep 1; done"], start: true, hostname: 'dock3' }
+  const container = await create(fleet, stubborn)
+  const other = await create(fleet, { hostname: 'dock3' })
+  const body = { timeout: 1 }
+  await inOrder(Array(30).fill('restart'), (what: string, n) => ({ container, what, body, api: turn(n) }))
+
+  const began = performance.now()
+  await expectStatus(200, first, 'POST', `/v1/containers/${other.id}/start`)
+  await expectStatus(200, second, 'GET', `/v1/docks/dock3/images`)
+  // The restarts take more than thirty seconds.
+  expect(performance.now() - began).toBeLessThan(3_000)
+}, 30_000)
+
 describe('with an Idempotency-Key', () => {
   test('a request that is sent twice, the second time to the other replica, yields one container', async () => {
     const headers = { 'Idempotency-Key': randomUUID() }

@@ -18,11 +18,7 @@ beforeAll(async () => {
 }, 60_000)
 
 // Whatever was sent: no container is another one than before, and no job was accepted.
-afterEach(async () => {
-  expect(await fleet.census()).toEqual(before)
-  expect(await newestJob()).toEqual(jobsBefore)
-  expect(fleet.api.process.running).toBe(true)
-})
+afterEach(expectNothingChanged)
 
 afterAll(() => fleet.stop(), 60_000)
 
@@ -73,10 +69,13 @@ describe('a body that is no JSON object is refused, in a document and in a reque
     const top = `{"action": "create-container", "image": "busybox", "${name}": {"admin": true}}`
     const deep = `{"action": "create-raw-container", "body": {"Image": "busybox", "Labels": {"${name}": {}}}}`
     const escaped = `{"action": "create-container", "image": "busybox", "${name.replace('o', '\\u006f')}": {}}`
-    const [first, second, third] = await Promise.all([top, deep, escaped].map((body) => fleet.post(body)))
-    expectProblem(first, 400, 'invalid_request', name, 'no field of that name', 'one')
-    expectProblem(second, 400, 'invalid_request', `body.Labels.${name}`, 'no field of that name', 'one')
-    expectProblem(third, 400, 'invalid_request', name, 'no field of that name', 'one')
+    for (const [field, body] of [
+      [name, top],
+      [name, escaped],
+      [`body.Labels.${name}`, deep],
+    ] as const) {
+      expectProblem(await fleet.post(body), 400, 'invalid_request', field, 'no field of that name', 'one')
+    }
   })
 
   test('a field that stands twice', async () => {
@@ -125,6 +124,12 @@ describe('a field that is not as expected is named, with what was expected and w
 
 function spec(): Record<string, unknown> {
   return { action: 'create-container', image: 'busybox' }
+}
+
+async function expectNothingChanged(): Promise<void> {
+  expect(await fleet.census()).toEqual(before)
+  expect(await newestJob()).toEqual(jobsBefore)
+  expect(fleet.api.process.running).toBe(true)
 }
 
 async function newestJob(): Promise<unknown> {

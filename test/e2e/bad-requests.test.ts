@@ -29,11 +29,7 @@ beforeAll(async () => {
 }, 60_000)
 
 // Whatever was sent: no container is another one than before, and no job was accepted.
-afterEach(async () => {
-  expect(await fleet.census()).toEqual(before)
-  expect(await newestJob()).toEqual(jobsBefore)
-  expect(fleet.api.process.running).toBe(true)
-})
+afterEach(expectNothingChanged)
 
 afterAll(() => fleet.stop(), 60_000)
 
@@ -115,6 +111,12 @@ describe('a request to the wrong place is refused', () => {
     expectProblem(paged, 400, 'invalid_request', 'cursor', 'the nextCursor of a page', '"nonsense"')
   })
 })
+
+async function expectNothingChanged(): Promise<void> {
+  expect(await fleet.census()).toEqual(before)
+  expect(await newestJob()).toEqual(jobsBefore)
+  expect(fleet.api.process.running).toBe(true)
+}
 
 async function newestJob(): Promise<unknown> {
   return (await fleet.request(fleet.api, 'GET', '/v1/jobs?limit=1')).body

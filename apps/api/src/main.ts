@@ -77,10 +77,12 @@ function whyNotListening(error: unknown, port: number, host: string): string {
 async function close(server: Server): Promise<void> {
   const closed = once(server, 'close')
   server.close()
-  server.closeIdleConnections()
-  const timer = setTimeout(() => server.closeAllConnections(), graceMs)
+  // A connection whose last request has been answered would be kept alive for five seconds more.
+  const idle = setInterval(() => server.closeIdleConnections(), 50)
+  const grace = setTimeout(() => server.closeAllConnections(), graceMs)
   await closed
-  clearTimeout(timer)
+  clearInterval(idle)
+  clearTimeout(grace)
 }
 
 function urlOf(server: Server): string {

@@ -67,15 +67,17 @@ export function submitTo(fleet: Fleet, waiter: Waiter, replyTo: string): Submit 
       numbered: isNumbered,
       acceptedAt: Date.now(),
     }
-    const expected = waiter.expect(record.id, record.topics.length)
+    // Who repeats a request must not take the place of the one who still waits for its job.
+    const expected = earlier ? undefined : waiter.expect(record.id, record.topics.length)
     try {
       const accepted = await fleet.jobs.accept({ record, ...(idempotency && { idempotency }) })
-      const slots = accepted.repeated
-        ? await waiter.follow(accepted.record.id, prefer.waitMs, gone)
-        : await expected.outcome(record, prefer.waitMs, gone)
+      const slots =
+        expected && !accepted.repeated
+          ? await expected.outcome(record, prefer.waitMs, gone)
+          : await waiter.follow(accepted.record.id, prefer.waitMs, gone)
       return { record: accepted.record, slots, respondAsync: prefer.applied === respondAsync }
     } finally {
-      expected.forget()
+      expected?.forget()
     }
   }
 }

@@ -11,7 +11,7 @@ test('a request while nothing runs begins a run', async () => {
 })
 
 test('requests during a run share one further run', async () => {
-  const first = deferred<void>()
+  const first = deferred()
   const task = jest.fn(async () => {}).mockReturnValueOnce(first.promise)
   const ask = coalesce(task)
   const asked = [ask(), ask(), ask(), ask()]
@@ -22,7 +22,7 @@ test('requests during a run share one further run', async () => {
 })
 
 test('who asked for a run that fails is told, and who comes after it is served', async () => {
-  const first = deferred<void>()
+  const first = deferred()
   const task = jest.fn(async () => {}).mockReturnValueOnce(first.promise)
   const ask = coalesce(task)
   const failing = ask()

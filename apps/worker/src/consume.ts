@@ -13,12 +13,19 @@ import type { Dock } from './dock'
 import { reportOf } from './failure'
 import type { Gate } from './gate'
 import { HandBack } from './hand-back'
+import { Limit } from './limit'
 import { needsDaemon, runAction, type RunContext } from './run-action'
 
 type SlotJob = Job<JobPayload, SlotReturn>
 
-/** How many jobs a dock works on at once: from its own topic, and from the cluster topic, which others serve too. */
-const concurrency = { own: 20, cluster: 4 }
+/**
+ * How many jobs a dock takes at once: from its own topic, and from the cluster topic, which others serve too. Of its own
+ * it takes more than it works on, because many may wait for the turn of one container.
+ */
+const concurrency = { own: 300, cluster: 4 }
+
+/** How many jobs a dock works on at once. */
+const maxAtWork = 20
 
 /** While no dock is ready, a job that needs one is looked at again after so long, in milliseconds. */
 const offerAgainMs = 2_000
@@ -32,6 +39,7 @@ const graceMs = 7_000
 /** Takes jobs from the cluster topic and from this dock's, while their gates are open, and records how they end. */
 export class Consumers {
   private readonly chains = new Chains()
+  private readonly atWork = new Limit(maxAtWork)
   private readonly handBack = new HandBack()
   private readonly recording = new Set<Promise<void>>()
   /** Outcomes whose results are too large to be told: callers read them from BullMQ once they are there. */
@@ -110,10 +118,12 @@ export class Consumers {
     return this.handBack.guard(
       () => job.moveToWait(token),
       (started, signal) =>
-        this.chains.run(key, async () => {
-          if (!started()) throw new WaitingError()
-          return this.run(job, token, signal)
-        }),
+        this.chains.run(key, () =>
+          this.atWork.run(async () => {
+            if (!started()) throw new WaitingError()
+            return this.run(job, token, signal)
+          }),
+        ),
     )
   }
 

@@ -7,7 +7,8 @@ import { openDocker, troubleOf } from './docker'
 
 const double = useDockerDouble()
 let held = true
-const opened = () => openDocker(`unix://${double.docker.modem.socketPath as unknown as string}`, () => held)
+const { socketPath } = double.docker.modem as unknown as { socketPath: string }
+const opened = () => openDocker(`unix://${socketPath}`, () => held)
 
 beforeEach(() => {
   held = true
@@ -70,7 +71,7 @@ test('follows no redirect, and survives one', async () => {
   const { port } = elsewhere.address() as AddressInfo
   for (const location of [`http://127.0.0.1:${port}/info`, '/info']) {
     double.answer(`GET /containers/${someId}/json`, (response) => response.writeHead(301, { Location: location }).end())
-    await expect(opened().getContainer(someId).inspect()).rejects.toThrow()
+    await expect(opened().getContainer(someId).inspect()).rejects.toThrow(/redirects exceeded/)
   }
   expect(asked).not.toHaveBeenCalled()
   elsewhere.close()
@@ -106,7 +107,7 @@ describe('troubleOf', () => {
 function dialled(method: string): Promise<unknown> {
   return new Promise((resolve, reject) => {
     opened().modem.dial({ path: '/containers/create?', method, statusCodes: { 200: true } }, (error, answer) =>
-      error ? reject(error as Error) : resolve(answer),
+      error ? reject(error) : resolve(answer),
     )
   })
 }

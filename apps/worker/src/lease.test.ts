@@ -106,7 +106,7 @@ test('counts from when a renewal was sent, not from when its answer came', async
   const { clock, docks, leaseOf } = leasesDouble()
   const lease = leaseOf('a')
   await lease.acquire(passing(clock))
-  const { heartbeat } = docks
+  const heartbeat = docks.heartbeat.bind(docks)
   docks.heartbeat = async (...args) => {
     const answer = await heartbeat(...args)
     // The process is frozen between Redis's answer and its arrival here.

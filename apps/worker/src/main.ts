@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { openFleet } from '@deblox/fleet/fleet'
+import { dockTopic } from '@deblox/fleet/names'
 import { exitWith, openLog, openRedis, runProgram, type Stop } from '@deblox/fleet/program'
 import { readConfig } from './config'
 import { Consumers } from './consume'
@@ -7,6 +8,7 @@ import { Dock } from './dock'
 import { openDocker } from './docker'
 import { Lease } from './lease'
 import { removeOutbid } from './outbid'
+import { takeBack } from './take-back'
 import { Watch } from './watch'
 
 async function startWorker(): Promise<Stop> {
@@ -25,6 +27,8 @@ async function startWorker(): Promise<Stop> {
   const watch = new Watch(docker, fleet.index, hostname, dock.daemon, log)
   await dock.start()
   watch.start()
+  // The lease says that whoever took jobs from this topic before is gone.
+  await takeBack(fleet.topics.queue(dockTopic(hostname)))
   const refresh = (id: string) => watch.refresh(id)
   const consumers = new Consumers(fleet, dock, { hostname, docker, fleet, daemon: dock.daemon, refresh }, log)
   log.info({ engine: DOCKER_HOST }, 'the worker acts for this dock')

@@ -205,8 +205,8 @@ describe('events', () => {
     await following()
     hold(listed(1))
     end(streams[0] as ServerResponse)
-    await eventually(() => streams.length === 2)
-    await eventually(() => index.kept.size === 1)
+    await eventually(() => streams.length === 2 && index.kept.size === 1)
+    expect(index.writes.at(-1)).toMatchObject({ full: true })
   })
 
   test('are not asked of a daemon that is away', async () => {
@@ -220,8 +220,9 @@ describe('events', () => {
 
   test('are no longer followed after the end, and the stream is closed', async () => {
     await following()
-    const closed = new Promise<void>((resolve) => streams[0]?.on('close', resolve))
+    const closed = jest.fn()
+    streams[0]?.on('close', closed)
     await watch.stop()
-    await closed
+    await eventually(() => expect(closed).toHaveBeenCalled())
   })
 })

@@ -31,7 +31,7 @@ export function readEnvironment<T extends object>(env: NodeJS.ProcessEnv, variab
     errors: { wrap: { label: false, array: false } },
   })
   if (!error) {
-    requireHashTag(value as Partial<Record<'REDIS_URL' | 'DEBLOX_PREFIX', string>>)
+    requireHashTag(value)
     return value
   }
   const [detail] = error.details

@@ -282,7 +282,7 @@ describe('the list', () => {
       seen.push(...page.items.map(({ id }) => id))
       cursor = page.nextCursor ?? undefined
     } while (cursor !== undefined && seen.length < 20)
-    expect(seen).toEqual(records.map(({ id }) => id).reverse())
+    expect(seen).toEqual(records.map(({ id }) => id).toReversed())
   })
 
   test('goes on at the right place when jobs are accepted meanwhile', async () => {

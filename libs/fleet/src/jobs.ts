@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { DebloxError } from '@deblox/actions/errors'
 import {
+  isFinished,
   type JobPayload,
   type JobRecord,
   type JobView,
@@ -133,10 +134,7 @@ export function jobsOf(redis: RedisClient, keys: FleetKeys, topics: Topics) {
     },
 
     /** How a slot ended, if that has been recorded. */
-    async outcome({ jobId, slot }: JobPayload): Promise<SlotOutcome | null> {
-      const known = await redis.hget(keys.job(jobId), `slot:${slot}`)
-      return known === null ? null : (JSON.parse(known) as SlotOutcome)
-    },
+    outcome: ({ jobId, slot }: JobPayload) => outcomeOf(jobId, slot),
 
     /** Records how a slot ended and tells the replica that waits. A second outcome of a slot changes nothing. */
     async finish(payload: JobPayload, outcome: SlotOutcome): Promise<void> {
@@ -176,6 +174,11 @@ export function jobsOf(redis: RedisClient, keys: FleetKeys, topics: Topics) {
     },
   })
 
+  async function outcomeOf(jobId: string, slot: number): Promise<SlotOutcome | null> {
+    const known = await redis.hget(keys.job(jobId), `slot:${slot}`)
+    return known === null ? null : (JSON.parse(known) as SlotOutcome)
+  }
+
   async function slotStatus(
     record: JobRecord,
     slot: number,
@@ -191,6 +194,9 @@ export function jobsOf(redis: RedisClient, keys: FleetKeys, topics: Topics) {
     }
     const job = await getJob(record.id, slot, firstTopic, fields)
     const found = standing(slot, job, job ? await job.getState() : 'waiting')
+    // It ended between the two looks: then the outcome stands beside the record by now, and says it more exactly.
+    const ended = isFinished(found) ? await outcomeOf(record.id, slot) : null
+    if (ended && (ended.state === 'failed' || ended.result)) return ended
     return { ...found, dock: found.dock ?? dockOfTopic(fields[`topic:${slot}`] ?? firstTopic) }
   }
 

@@ -74,11 +74,6 @@ test.each([
   'redis://anna:x/hunter2@host',
   'http://anna:hunter2@host',
 ])('the message about %s has no password in it', (url) => {
-  expect.hasAssertions()
-  try {
-    parseRedisUrl(url)
-  } catch (error) {
-    expect(String(error)).not.toContain('hunter2')
-    expect(error).toBeInstanceOf(TypeError)
-  }
+  expect(() => parseRedisUrl(url)).toThrow(TypeError)
+  expect(() => parseRedisUrl(url)).toThrow(/^(?!.*hunter2)/s)
 })

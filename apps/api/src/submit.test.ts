@@ -1,0 +1,205 @@
+import type { Action } from '@deblox/actions/define-action'
+import { DebloxError } from '@deblox/actions/errors'
+import { findAction } from '@deblox/actions/registry'
+import type { Fleet } from '@deblox/fleet/fleet'
+import type { JobRecord, SlotOutcome, SlotStatus } from '@deblox/fleet/job'
+import type { Submission } from '@deblox/fleet/jobs'
+import { eventually } from '../../../test/support/eventually'
+import type { Caller } from './route'
+import { submitTo } from './submit'
+import { Waiter } from './wait'
+
+const id = 'ab'.repeat(32)
+const action = (name: string) => findAction(name) as Action
+
+const caller = (more: Partial<Caller> = {}): Caller => ({
+  actor: 'anna',
+  prefer: { waitMs: 0, applied: '' },
+  gone: new AbortController().signal,
+  ...more,
+})
+
+const outcome: SlotOutcome = {
+  slot: 1,
+  state: 'completed',
+  dock: 'dock-a',
+  attempts: 1,
+  startedAt: 0,
+  finishedAt: 0,
+  result: { envelope: { Date: '', Response: '', dockerInstance: 'dock-a', statusCode: 204 } },
+  error: null,
+}
+
+/** A double of the fleet in this process: which docks there are, and what was accepted under which key. */
+function fleetDouble({ ready = ['dock-a', 'dock-b', 'dock-c'] } = {}) {
+  const accepted: Submission[] = []
+  const byKey = new Map<string, { record: JobRecord; payload: string }>()
+  const slots: SlotStatus[] = [{ slot: 1, state: 'waiting', dock: null, attempts: 0, startedAt: null }]
+  let dealt = 0
+  const located: [string, string | undefined][] = []
+  const known = (key: string, payload: string) => {
+    const found = byKey.get(key)
+    if (found && found.payload !== payload) throw new DebloxError('idempotency_key_reused', 'another')
+    return found?.record
+  }
+  const fleet = {
+    docks: {
+      isRegistered: async (hostname: string) => ready.includes(hostname),
+      list: async () => ready.map((hostname) => ({ hostname, state: 'ready' })),
+    },
+    index: {
+      locate: async (reference: string, hostname?: string) => {
+        located.push([reference, hostname])
+        if (reference === 'nothing') throw new DebloxError('container_not_found', 'none')
+        return { id, name: 'web', dock: hostname ?? 'dock-b' }
+      },
+    },
+    placements: { takeTurn: async (count: number) => (dealt += count) - count },
+    templates: { get: async () => ({ spec: { image: 'busybox', env: { A: '1' } } }) },
+    jobs: {
+      accept: async (submission: Submission) => {
+        const { record, idempotency } = submission
+        const earlier = idempotency && known(idempotency.key, idempotency.payload)
+        if (earlier) return { record: earlier, repeated: true }
+        accepted.push(submission)
+        if (idempotency) byKey.set(idempotency.key, { record, payload: idempotency.payload })
+        return { record, repeated: false }
+      },
+      recall: async (_actor: string, { key, payload }: { key: string; payload: string }) => known(key, payload) ?? null,
+      status: async () => ({ slots }),
+    },
+  } as unknown as Fleet
+  const waiter = new Waiter(fleet.jobs)
+  const submit = submitTo(fleet, waiter, 'replies')
+  const records = () => accepted.map(({ record }) => record)
+  return { submit, waiter, records, located, slots, topics: () => records().flatMap(({ topics }) => topics) }
+}
+
+describe('where a job goes', () => {
+  test.each([
+    ['create-container', { image: 'busybox' }, ['deblox.docker']],
+    ['create-container', { image: 'busybox', hostname: 'dock-b' }, ['deblox.docker.dock-b']],
+    ['create-raw-container', { Image: 'busybox', hostname: 'dock-b' }, ['deblox.docker.dock-b']],
+    ['create-container', { image: 'busybox', hostname: 'dock-b', instances: 2 }, Array(2).fill('deblox.docker.dock-b')],
+    ['list-containers', {}, ['deblox.docker']],
+    ['list-containers', { hostname: 'dock-c' }, ['deblox.docker.dock-c']],
+    ['stop-container', { id: 'web' }, ['deblox.docker.dock-b']],
+    ['stop-container', { id: 'web', hostname: 'dock-c' }, ['deblox.docker.dock-c']],
+    ['register', { hostname: 'dock-new' }, ['deblox.docker']],
+  ])('%s %j: to %j', async (name, request, topics) => {
+    const double = fleetDouble()
+    await double.submit(action(name), request, caller())
+    expect(double.topics()).toEqual(topics)
+  })
+
+  test('instances are dealt round-robin over the ready docks, and the next deal goes on from there', async () => {
+    const double = fleetDouble()
+    await double.submit(action('create-container'), { image: 'busybox', instances: 4 }, caller())
+    await double.submit(action('create-container'), { image: 'busybox', instances: 2 }, caller())
+    expect(double.topics().map((topic) => topic.slice(-1))).toEqual(['a', 'b', 'c', 'a', 'b', 'c'])
+  })
+
+  test('with no dock ready, instances wait for whichever comes', async () => {
+    const double = fleetDouble({ ready: [] })
+    await double.submit(action('create-container'), { image: 'busybox', instances: 2 }, caller())
+    expect(double.topics()).toEqual(['deblox.docker', 'deblox.docker'])
+  })
+
+  test('a dock that is not registered is refused, and nothing is accepted', async () => {
+    const double = fleetDouble()
+    const request = { image: 'busybox', hostname: 'nowhere' }
+    await expect(double.submit(action('create-container'), request, caller())).rejects.toMatchObject({
+      code: 'dock_not_found',
+    })
+    expect(double.records()).toEqual([])
+  })
+
+  test('a container that nobody has is refused, and nothing is accepted', async () => {
+    const double = fleetDouble()
+    await expect(double.submit(action('stop-container'), { id: 'nothing' }, caller())).rejects.toMatchObject({
+      code: 'container_not_found',
+    })
+    expect(double.records()).toEqual([])
+  })
+})
+
+describe('what a dock is sent', () => {
+  test('is the full id, never the name or prefix that was asked for', async () => {
+    const double = fleetDouble()
+    await double.submit(action('stop-container'), { id: 'web', timeout: 3, hostname: 'dock-b' }, caller())
+    expect(double.records()[0]?.params).toEqual({ id, timeout: 3 })
+    expect(double.located).toEqual([['web', 'dock-b']])
+  })
+
+  test('is the template’s spec with the request’s own fields over it, without routing', async () => {
+    const double = fleetDouble()
+    const request = { template: 'test', image: 'own', instances: 1 }
+    await double.submit(action('create-container'), request, caller())
+    expect(double.records()[0]?.params).toEqual({ image: 'own', env: { A: '1' } })
+  })
+
+  test('says who asked, who waits, and whether instances were asked for', async () => {
+    const double = fleetDouble()
+    await double.submit(action('create-container'), { image: 'busybox', instances: 1 }, caller())
+    await double.submit(action('create-container'), { image: 'busybox' }, caller())
+    expect(double.records()).toMatchObject([
+      { actor: 'anna', owner: 'anna', replyTo: 'replies', numbered: true },
+      { numbered: false },
+    ])
+  })
+})
+
+describe('a repeated key', () => {
+  const key = { idempotencyKey: 'once' }
+
+  test('gives the earlier job, also where its container is gone since', async () => {
+    const double = fleetDouble()
+    const first = await double.submit(action('delete-container'), { id: 'web' }, caller(key))
+    const { located } = double
+    located.length = 0
+    const second = await double.submit(action('delete-container'), { id: 'web' }, caller(key))
+    expect(second.record.id).toBe(first.record.id)
+    expect(double.records()).toHaveLength(1)
+    expect(located).toEqual([])
+  })
+
+  test('with the fields in another order is the same request', async () => {
+    const double = fleetDouble()
+    await double.submit(action('create-container'), { image: 'a', name: 'b' }, caller(key))
+    await double.submit(action('create-container'), { name: 'b', image: 'a' }, caller(key))
+    expect(double.records()).toHaveLength(1)
+  })
+
+  test.each([
+    ['another action', 'start-container', { id: 'web' }],
+    ['other fields', 'stop-container', { id: 'web', timeout: 1 }],
+  ])('with %s is refused', async (_, name, request) => {
+    const double = fleetDouble()
+    await double.submit(action('stop-container'), { id: 'web' }, caller(key))
+    await expect(double.submit(action(name), request, caller(key))).rejects.toMatchObject({
+      code: 'idempotency_key_reused',
+    })
+    expect(double.records()).toHaveLength(1)
+  })
+
+  test('does not take the reply from the one who sent it first and still waits', async () => {
+    const double = fleetDouble()
+    const patient = caller({ ...key, prefer: { waitMs: 60_000, applied: '' } })
+    const first = double.submit(action('stop-container'), { id: 'web' }, patient)
+    await eventually(() => double.records().length === 1)
+    const [record] = double.records()
+    await double.submit(action('stop-container'), { id: 'web' }, caller(key))
+    double.waiter.onReply({ jobId: record?.id ?? '', action: 'stop-container', acceptedAt: 0, outcome })
+    await expect(first).resolves.toMatchObject({ slots: [{ state: 'completed' }] })
+  })
+})
+
+test('nothing is waited for any more when a job could not be accepted', async () => {
+  const double = fleetDouble()
+  const fleet = { jobs: { accept: () => Promise.reject(new DebloxError('redis_unavailable', 'away')) } }
+  const submit = submitTo(fleet as unknown as Fleet, double.waiter, 'replies')
+  await expect(submit(action('create-container'), { image: 'busybox' }, caller())).rejects.toMatchObject({
+    code: 'redis_unavailable',
+  })
+  expect((double.waiter as unknown as { waiting: Map<string, unknown> }).waiting.size).toBe(0)
+})

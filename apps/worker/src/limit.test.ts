@@ -1,0 +1,60 @@
+import { Limit } from './limit'
+
+/** Tasks that end when told to, and what has begun so far. */
+function tasks() {
+  const begun: string[] = []
+  const ends = new Map<string, { end: () => void; fail: (error: Error) => void }>()
+  const task = (name: string) => async () => {
+    begun.push(name)
+    await new Promise<void>((resolve, reject) => ends.set(name, { end: resolve, fail: reject }))
+    return name
+  }
+  return {
+    begun,
+    task,
+    end: (name: string) => ends.get(name)?.end(),
+    fail: (name: string) => ends.get(name)?.fail(new Error(name)),
+  }
+}
+
+test('runs as many as it may at once, and the others in the order in which they came', async () => {
+  const { begun, task, end } = tasks()
+  const limit = new Limit(2)
+  const all = ['a', 'b', 'c', 'd'].map((name) => limit.run(task(name)))
+  expect(begun).toEqual(['a', 'b'])
+  end('b')
+  await all[1]
+  expect(begun).toEqual(['a', 'b', 'c'])
+  end('c')
+  await all[2]
+  expect(begun).toEqual(['a', 'b', 'c', 'd'])
+  end('a')
+  end('d')
+  await expect(Promise.all(all)).resolves.toEqual(['a', 'b', 'c', 'd'])
+})
+
+test('a task that fails makes room as well', async () => {
+  const { begun, task, end, fail } = tasks()
+  const limit = new Limit(1)
+  const [first, second] = [limit.run(task('a')), limit.run(task('b'))]
+  fail('a')
+  await expect(first).rejects.toThrow('a')
+  expect(begun).toEqual(['a', 'b'])
+  end('b')
+  await expect(second).resolves.toBe('b')
+})
+
+test('after a rest there is as much room as before', async () => {
+  const { begun, task, end } = tasks()
+  const limit = new Limit(1)
+  const first = limit.run(task('a'))
+  end('a')
+  await first
+  void limit.run(task('b'))
+  expect(begun).toEqual(['a', 'b'])
+  const third = limit.run(task('c'))
+  expect(begun).toEqual(['a', 'b'])
+  end('b')
+  await Promise.resolve()
+  void third
+})
