@@ -33,6 +33,7 @@ const outcome: SlotOutcome = {
 /** A double of the fleet in this process: which docks there are, and what was accepted under which key. */
 function fleetDouble({ ready = ['dock-a', 'dock-b', 'dock-c'] } = {}) {
   const accepted: Submission[] = []
+  const kept: string[] = []
   const byKey = new Map<string, { record: JobRecord; payload: string }>()
   const slots: SlotStatus[] = [{ slot: 1, state: 'waiting', dock: null, attempts: 0, startedAt: null }]
   let dealt = 0
@@ -67,12 +68,13 @@ function fleetDouble({ ready = ['dock-a', 'dock-b', 'dock-c'] } = {}) {
       },
       recall: async (_actor: string, { key, payload }: { key: string; payload: string }) => known(key, payload) ?? null,
       status: async () => ({ slots }),
+      keep: async (id: string) => void kept.push(id),
     },
   } as unknown as Fleet
   const waiter = new Waiter(fleet.jobs)
   const submit = submitTo(fleet, waiter, 'replies')
   const records = () => accepted.map(({ record }) => record)
-  return { submit, waiter, records, located, slots, topics: () => records().flatMap(({ topics }) => topics) }
+  return { submit, waiter, kept, records, located, slots, topics: () => records().flatMap(({ topics }) => topics) }
 }
 
 describe('where a job goes', () => {
@@ -202,4 +204,10 @@ test('nothing is waited for any more when a job could not be accepted', async ()
     code: 'redis_unavailable',
   })
   expect((double.waiter as unknown as { waiting: Map<string, unknown> }).waiting.size).toBe(0)
+})
+
+test('a job that is still running when its caller is answered is kept', async () => {
+  const double = fleetDouble()
+  const { record } = await double.submit(action('list-images'), {}, caller({ prefer: { waitMs: 0, applied: '' } }))
+  expect(double.kept).toEqual([record.id])
 })

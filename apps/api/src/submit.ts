@@ -1,7 +1,7 @@
 import type { Action, Lookups, Routing } from '@deblox/actions/define-action'
 import { DebloxError } from '@deblox/actions/errors'
 import type { Fleet } from '@deblox/fleet/fleet'
-import { type JobRecord, newJobId, type SlotStatus } from '@deblox/fleet/job'
+import { isFinished, type JobRecord, newJobId, type SlotStatus } from '@deblox/fleet/job'
 import { clusterTopic, dockTopic } from '@deblox/fleet/names'
 import { deal, readyDocks } from '@deblox/fleet/placement'
 import { canonicalJson } from './canonical-json'
@@ -75,11 +75,17 @@ export function submitTo(fleet: Fleet, waiter: Waiter, replyTo: string): Submit 
         expected && !accepted.repeated
           ? await expected.outcome(record, prefer.waitMs, gone)
           : await waiter.follow(accepted.record.id, prefer.waitMs, gone)
+      if (!slots.every(isFinished)) await fleet.jobs.keep(accepted.record.id).catch(unlessAway)
       return { record: accepted.record, slots, respondAsync: prefer.applied === respondAsync }
     } finally {
       expected?.forget()
     }
   }
+}
+
+/** The job is on its topic all the same: a Redis that has gone away while it was waited for makes no failure of that. */
+function unlessAway(error: unknown): void {
+  if (!(error instanceof DebloxError && error.code === 'redis_unavailable')) throw error
 }
 
 const idempotencyOf = (key: string, action: Action, request: object) => ({

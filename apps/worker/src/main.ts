@@ -29,8 +29,15 @@ async function startWorker(): Promise<Stop> {
   watch.start()
   // The lease says that whoever took jobs from this topic before is gone.
   await takeBack(fleet.topics.queue(dockTopic(hostname)))
-  const refresh = (id: string) => watch.refresh(id)
-  const consumers = new Consumers(fleet, dock, { hostname, docker, fleet, daemon: dock.daemon, refresh }, log)
+  const context = {
+    hostname,
+    docker,
+    fleet,
+    daemon: dock.daemon,
+    refresh: (id: string) => watch.refresh(id),
+    touch: (id: string) => watch.touch(id),
+  }
+  const consumers = new Consumers(fleet, dock, context, log)
   log.info({ engine: DOCKER_HOST }, 'the worker acts for this dock')
 
   return async () => {

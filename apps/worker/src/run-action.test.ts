@@ -29,6 +29,7 @@ function contextDouble({ claimed, leased = [] }: { claimed?: Placement; leased?:
   const begun = new Set<string>()
   const forwarded: string[] = []
   const refreshed: string[] = []
+  const touched: string[] = []
   const registered = fleetDouble()
   const fleet = {
     docks: { ...registered.docks, isLeased: async (hostname: string) => leased.includes(hostname) },
@@ -49,8 +50,9 @@ function contextDouble({ claimed, leased = [] }: { claimed?: Placement; leased?:
   }
   const daemon = new Gate(true)
   const refresh = async (id: string) => void refreshed.push(id)
-  const context = { hostname: 'here', docker: double.docker, fleet, daemon, refresh } as unknown as RunContext
-  return { context, daemon, forwarded, refreshed, registered, claim: () => claim }
+  const touch = (id: string) => void touched.push(id)
+  const context = { hostname: 'here', docker: double.docker, fleet, daemon, refresh, touch } as unknown as RunContext
+  return { context, daemon, forwarded, refreshed, touched, registered, claim: () => claim }
 }
 
 const start = payloadOf('start-container', { id: someId })
@@ -85,12 +87,19 @@ describe('a payload', () => {
 })
 
 describe('an action', () => {
-  test('answers in an envelope with this dock’s name, after the index was told', async () => {
+  test('answers in an envelope with this dock’s name, and the index is told soon', async () => {
     double.answer(startRoute, { status: 204 })
-    const { context, refreshed } = contextDouble()
+    const { context, touched } = contextDouble()
     await expect(runAction(start, never, context)).resolves.toEqual({
       envelope: { Date: expect.any(String), Response: '', dockerInstance: 'here', statusCode: 204 },
     })
+    expect(touched).toEqual([someId])
+  })
+
+  test('by which a container is looked up ends when the index knows', async () => {
+    double.answer(`POST /containers/${someId}/rename`, { status: 204 })
+    const { context, refreshed } = contextDouble()
+    await runAction(payloadOf('rename-container', { id: someId, name: 'new-name' }), never, context)
     expect(refreshed).toEqual([someId])
   })
 

@@ -21,6 +21,8 @@ export interface RunContext {
   daemon: Gate
   /** Brings the index up to date about one container. */
   refresh(id: string): Promise<void>
+  /** Has the index brought up to date about one container soon. */
+  touch(id: string): void
 }
 
 /** An action whose effect is not known is tried so often at the most, if trying again is safe. */
@@ -49,9 +51,9 @@ export async function runAction(payload: JobPayload, signal: AbortSignal, contex
   const result = await perform(action, params, { ...payload, epoch }, signal, context)
   const touched = result.container?.id ?? params.id
   if (action.effect !== 'read' && touched) {
-    const seen = context.refresh(touched)
-    // Whoever made, renamed or deleted a container looks it up next; of another change the index tells soon enough.
-    if (action.creates || action.renames || action.effect === 'destroy') await seen
+    // Whoever made, renamed or deleted a container looks it up next; of another change the index may tell a little later.
+    if (action.creates || action.renames || action.effect === 'destroy') await context.refresh(touched)
+    else context.touch(touched)
   }
   const envelope = envelopeOf(result, context.hostname)
   return result.container ? { envelope, container: result.container } : { envelope }

@@ -20,10 +20,14 @@ const settleMs = 1_000
 const openMs = 5_000
 const retryMs = 500
 
+/** Changes within so long are looked at together, in milliseconds: a start alone makes several events. */
+const soonMs = 50
+
 /** Keeps the fleet index true to this dock's daemon: by its events, and by full lists whenever one may be missing. */
 export class Watch {
   private readonly dirty = new Set<string>()
   private wholeList = true
+  private soon: NodeJS.Timeout | undefined
   private readonly stopping = new AbortController()
   private readonly pass: () => Promise<void>
   private loops: Promise<unknown> = Promise.resolve()
@@ -47,6 +51,7 @@ export class Watch {
 
   async stop(): Promise<void> {
     this.stopping.abort(new Error('the worker stops'))
+    clearTimeout(this.soon)
     await this.loops
   }
 
@@ -54,6 +59,15 @@ export class Watch {
   async refresh(id: string): Promise<void> {
     this.dirty.add(id)
     await this.pass().catch((error: unknown) => this.missed(error))
+  }
+
+  /** Looks at one container soon: not at once, because whoever caused a change is being answered just then. */
+  touch(id: string): void {
+    this.dirty.add(id)
+    this.soon ??= setTimeout(() => {
+      this.soon = undefined
+      void this.pass().catch((error: unknown) => this.missed(error))
+    }, soonMs)
   }
 
   /** Lists all containers and repairs the index. Never rejects. */
@@ -148,7 +162,7 @@ export class Watch {
     signal.addEventListener('abort', stop)
     try {
       void this.listAll()
-      for await (const id of containerIds(stream)) void this.refresh(id)
+      for await (const id of containerIds(stream)) this.touch(id)
     } finally {
       signal.removeEventListener('abort', stop)
       stream.destroy()

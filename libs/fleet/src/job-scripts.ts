@@ -15,13 +15,13 @@ export const acceptScript = script(`
   return false`)
 
 /**
- * KEYS: job. A record is written with an end, so that one whose acceptance was cut short does not stay for ever; once
- * the job is on its topics it has none until it is finished, which may have happened already.
+ * KEYS: job. A record is written with an end, so that one whose acceptance was cut short does not stay for ever. One that
+ * somebody was told to come back for has none until the job is finished, which may have happened already.
  */
-export const enqueuedScript = script(`
+export const keepScript = script(`
   local slots, finished = unpack(redis.call('HMGET', KEYS[1], 'slots', 'finished'))
   if not slots then return 0 end
-  redis.call('HSET', KEYS[1], 'enqueued', '1')
+  redis.call('HSET', KEYS[1], 'kept', '1')
   if tonumber(finished or '0') < tonumber(slots) then redis.call('PERSIST', KEYS[1]) end
   return 1`)
 

@@ -12,7 +12,7 @@ import {
   viewJob,
 } from './job'
 import { counts, dockOfTopic, type FleetKeys, times } from './names'
-import { acceptScript, enqueuedScript, finishScript } from './job-scripts'
+import { acceptScript, keepScript, finishScript } from './job-scripts'
 import { overRedis, type RedisClient, runScript } from './redis'
 import { resultOf, standing } from './standing'
 import type { Topics } from './topics'
@@ -61,8 +61,17 @@ export function jobsOf(redis: RedisClient, keys: FleetKeys, topics: Topics) {
         await topics.queue(topic).add(record.action, payloadOf(record, n + 1), { jobId: slotJobId(record.id, n + 1) })
       }),
     )
-    await runScript(redis, enqueuedScript, [keys.job(record.id)], [])
   }
+
+  /** Writes the job down, unless its key has one already: then returns that one's payload digest and id. */
+  const write = async (record: JobRecord, payload: string, key: string): Promise<[string, string] | null> =>
+    (await redis.eval(
+      acceptScript.lua,
+      3,
+      ...[key, keys.job(record.id), keys.jobs],
+      ...[payload, times.idempotency, JSON.stringify(record)],
+      ...[record.acceptedAt, record.id, counts.jobs, record.topics.length],
+    )) as [string, string] | null
 
   /** The record and how each slot stands. Throws `job_not_found`. */
   const status = async (id: string): Promise<{ record: JobRecord; slots: SlotStatus[] }> => {
@@ -74,38 +83,36 @@ export function jobsOf(redis: RedisClient, keys: FleetKeys, topics: Topics) {
 
   return overRedis({
     /**
-     * Accepts a job: when this returns, it will reach a terminal state. A repeated Idempotency-Key gives the earlier
-     * job, and finishes putting it on its topics if that was cut short. Throws `idempotency_key_reused`.
+     * Accepts a job: when this returns, it is on its topics. Whoever answers before it has ended calls `keep` first. A
+     * repeated Idempotency-Key gives the earlier job, and finishes putting it on its topics if that was cut short.
+     * Throws `idempotency_key_reused`.
      */
     async accept({ record, idempotency }: Submission): Promise<Accepted> {
-      const payload = idempotency ? digest(idempotency.payload) : ''
-      const key = idempotencyKey(record.actor, idempotency?.key ?? '')
-      const known = (await runScript(
-        redis,
-        acceptScript,
-        [key, keys.job(record.id), keys.jobs],
-        [
-          payload,
-          times.idempotency,
-          JSON.stringify(record),
-          record.acceptedAt,
-          record.id,
-          counts.jobs,
-          record.topics.length,
-        ],
-      )) as [string, string] | null
+      if (!idempotency) {
+        // Both go out on one connection, so that the record is there before anybody can take the job. The script goes
+        // by its text: sent again because Redis did not know its hash, it would come after the job.
+        await Promise.all([write(record, '', idempotencyKey('', '')), enqueue(record)])
+        return { record, repeated: false }
+      }
+      const payload = digest(idempotency.payload)
+      const known = await write(record, payload, idempotencyKey(record.actor, idempotency.key))
       if (known === null) {
         await enqueue(record)
         return { record, repeated: false }
       }
       const [knownPayload, knownId] = known
-      if (knownPayload !== payload) throw keyReused(idempotency?.key ?? '')
+      if (knownPayload !== payload) throw keyReused(idempotency.key)
       const fields = await readRecord(knownId)
       const earlier = parseRecord(fields)
       // The replica that accepted it may have died before it was on its topics. Adding again is safe: BullMQ knows the
       // ids, and of a slot that ended so long ago that it does not, the outcome is known here.
-      if (fields['enqueued'] === undefined) await enqueue(earlier, fields)
+      if (fields['kept'] === undefined) await enqueue(earlier, fields)
       return { record: earlier, repeated: true }
+    },
+
+    /** Makes the record last until the job has ended: to be called before anybody is told to come back for it. */
+    async keep(id: string): Promise<void> {
+      await runScript(redis, keepScript, [keys.job(id)], [])
     },
 
     /** The job that was accepted under this key before, or null. Throws `idempotency_key_reused`. */
