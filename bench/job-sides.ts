@@ -56,7 +56,7 @@ export async function openFleetSide({ redis, prefix, hostname }: Setting): Promi
       return { all }
     },
     async close() {
-      await replies.close()
+      replies.close()
       await topics.close()
       client.disconnect()
     },

@@ -9,6 +9,7 @@ export interface Job {
   id: string
   action: string
   state: string
+  actor: string
   dock: string | null
   slots: { slot: number; state: string; dock: string | null; container: Pick<Made, 'id' | 'name'> | null }[]
   attempts: number

@@ -5,7 +5,7 @@ import { freePort } from '../support/free-port'
 import { startProgram } from '../support/processes'
 import { startRedis, type RedisServer } from '../support/redis'
 import { create, indexAgrees, listed } from './containers'
-import { accepted, ended } from './jobs'
+import { accepted, ended, type Job } from './jobs'
 
 const id = 'a'.repeat(64)
 const job = '01900000-0000-7000-8000-000000000000'
@@ -79,6 +79,15 @@ describe('while Redis is dead', () => {
     await redis.start()
     await expectGoingOn()
   }, 40_000)
+
+  test('nothing of what was refused is done afterwards', async () => {
+    expect(await fleet.census()).toEqual([])
+    expect(await fleet.redis.smembers(`${fleet.prefix}:docks`)).toHaveLength(3)
+    const { body } = await fleet.request(fleet.api, 'GET', '/v1/jobs')
+    const asked = (body.items as Job[]).filter(({ actor }) => actor === 'anonymous')
+    // Those of the test before.
+    expect(asked.map(({ action }) => action)).toEqual(['delete-container', 'create-container'])
+  })
 })
 
 describe('while Redis is frozen', () => {
@@ -110,7 +119,9 @@ test('accepted jobs survive a kill -9 of Redis, and each is done once', async ()
   await fleet.api.ready()
   const jobs = await Promise.all(ids.map((one) => ended(fleet, one, { within: 40_000 })))
   expect(jobs.map(({ state, error }) => error ?? state)).toEqual(names.map(() => 'completed'))
-  expect((await fleet.census()).map(({ name }) => name).sort()).toEqual([...names].sort())
+  // What was asked of the frozen Redis without an answer may have been done, as nobody can know.
+  const kept = (await fleet.census()).map(({ name }) => name).filter((name) => name.startsWith('kept-'))
+  expect(kept.sort()).toEqual([...names].sort())
 }, 60_000)
 
 test('a request that waits while Redis is killed and comes back is answered with its job’s outcome', async () => {

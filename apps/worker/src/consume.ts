@@ -6,13 +6,14 @@ import { isTold } from '@deblox/fleet/jobs'
 import { failureText, standing } from '@deblox/fleet/standing'
 import { clusterTopic, dockTopic, times } from '@deblox/fleet/names'
 import type { SlotReturn } from '@deblox/fleet/topics'
-import { DelayedError, type Job, WaitingError, Worker } from 'bullmq'
+import { DelayedError, type Job, WaitingError, type Worker } from 'bullmq'
 import type { Logger } from 'pino'
 import { Chains } from './chains'
 import type { Dock } from './dock'
 import { reportOf } from './failure'
 import type { Gate } from './gate'
 import { HandBack } from './hand-back'
+import { InOrderWorker } from './in-order-worker'
 import { Limit } from './limit'
 import { needsDaemon, runAction, type RunContext } from './run-action'
 
@@ -76,7 +77,7 @@ export class Consumers {
     gate: Gate,
     run: (job: SlotJob, token: string) => Promise<SlotReturn>,
   ): Worker<JobPayload, SlotReturn> {
-    const worker = new Worker<JobPayload, SlotReturn>(topic, (job, token) => run(job, token ?? ''), {
+    const worker = new InOrderWorker<JobPayload, SlotReturn>(topic, (job, token) => run(job, token ?? ''), {
       connection: this.fleet.redis,
       prefix: this.fleet.prefix,
       concurrency: limit,

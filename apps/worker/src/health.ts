@@ -22,7 +22,8 @@ async function check(): Promise<void> {
   }
   const trouble = await troubleOf(openDocker(DOCKER_HOST, () => false))
   if (trouble !== undefined) {
-    throw new TypeError(`DOCKER_HOST: expected the daemon to answer, got ${String(trouble)}`, { cause: trouble })
+    const why = trouble instanceof Error ? trouble.message : 'no answer'
+    throw new TypeError(`DOCKER_HOST: expected the daemon to answer, got ${why}`, { cause: trouble })
   }
   redis.disconnect()
 }

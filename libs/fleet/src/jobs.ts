@@ -68,9 +68,16 @@ export function jobsOf(redis: RedisClient, keys: FleetKeys, topics: Topics) {
     (await redis.eval(
       acceptScript.lua,
       3,
-      ...[key, keys.job(record.id), keys.jobs],
-      ...[payload, times.idempotency, JSON.stringify(record)],
-      ...[record.acceptedAt, record.id, counts.jobs, record.topics.length],
+      key,
+      keys.job(record.id),
+      keys.jobs,
+      payload,
+      times.idempotency,
+      JSON.stringify(record),
+      record.acceptedAt,
+      record.id,
+      counts.jobs,
+      record.topics.length,
     )) as [string, string] | null
 
   /** The record and how each slot stands. Throws `job_not_found`. */

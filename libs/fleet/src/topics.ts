@@ -1,3 +1,4 @@
+import { DebloxError } from '@deblox/actions/errors'
 import { Queue } from 'bullmq'
 import type { JobPayload, SlotResult } from './job'
 import { counts, times } from './names'
@@ -16,7 +17,11 @@ const finished = { age: times.finishedJob / 1000, count: counts.finishedJobsPerT
 export function topicsOf(redis: RedisClient, prefix: string) {
   const open = new Map<string, TopicQueue>()
   return {
+    /** Throws `redis_unavailable` where Redis is away and the client is not one that waits for it. */
     queue(topic: string): TopicQueue {
+      // BullMQ would keep what it is asked, and do it when its caller has long been told "no".
+      const waits = redis.options.enableOfflineQueue !== false
+      if (redis.status !== 'ready' && !waits) throw new DebloxError('redis_unavailable', 'expected Redis to be there')
       const known = open.get(topic)
       if (known) return known
       const queue: TopicQueue = new Queue(topic, {
