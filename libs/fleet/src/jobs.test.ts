@@ -1,53 +1,20 @@
 import { type Job, Worker } from 'bullmq'
 import { useFleet } from '../../../test/support/fleet-on-redis'
-import type { Envelope, JobPayload, JobRecord, SlotOutcome } from './job'
+import type { JobPayload, JobRecord } from './job'
 import { newJobId, slotJobId } from './job'
 import { jobsOf, payloadOf } from './jobs'
 import { times } from './names'
 import { failureText } from './standing'
+import { completed, envelopeOf, failed, recordOn } from './testing/record'
 import type { SlotReturn, Topics } from './topics'
 
 const use = useFleet()
 const jobs = () => use.fleet().jobs
 const topic = 'deblox.docker.dock-1'
 
-const recordOf = (more: Partial<JobRecord> = {}): JobRecord => ({
-  id: newJobId(),
-  action: 'start-container',
-  params: { id: 'abc' },
-  actor: 'anna',
-  owner: 'anna',
-  replyTo: use.fleet().keys.replies('replica'),
-  numbered: false,
-  acceptedAt: Date.now(),
-  topics: [topic],
-  ...more,
-})
+const recordOf = (more?: Partial<JobRecord>) => recordOn(use.fleet().keys.replies('replica'), more)
 
 const idempotency = { key: 'once', payload: '{"a":1}' }
-const envelopeOf = (body: unknown): Envelope => ({
-  Date: 'now',
-  Response: { Body: body },
-  dockerInstance: 'dock-1',
-  statusCode: 200,
-})
-const completed = (slot = 1, body: unknown = 'done'): SlotOutcome => ({
-  slot,
-  state: 'completed',
-  dock: 'dock-1',
-  attempts: 1,
-  startedAt: 1,
-  finishedAt: 2,
-  result: { envelope: envelopeOf(body) },
-  error: null,
-})
-const failed = (slot = 1): SlotOutcome => ({
-  ...completed(slot),
-  state: 'failed',
-  result: null,
-  error: { code: 'docker_error', status: 409, message: 'no' },
-})
-
 const lifeOf = (record: JobRecord) => use.redis().pttl(use.fleet().keys.job(record.id))
 const onTopic = (name = topic) => use.fleet().topics.queue(name).getJobCountByTypes('waiting', 'active', 'completed')
 const slotsOf = async ({ id }: JobRecord) => (await jobs().status(id)).slots
@@ -275,41 +242,4 @@ test('a reply stream is told every end, and ends itself when nobody writes to it
   // Too large to be sent along: the replica looks it up.
   expect(JSON.parse(fields?.[7] ?? '')).toMatchObject({ state: 'completed', result: null })
   expect(await use.redis().pttl(record.replyTo)).toBeGreaterThan(0)
-})
-
-describe('the list', () => {
-  test('shows all jobs newest first, page by page, none twice', async () => {
-    const records = Array.from({ length: 7 }, (_, n) => recordOf({ acceptedAt: 1_000 + n, id: newJobId(1_000 + n) }))
-    await Promise.all(records.map((record) => jobs().accept({ record })))
-    const seen: string[] = []
-    let cursor: string | undefined
-    do {
-      const page = await jobs().list(3, cursor)
-      seen.push(...page.items.map(({ id }) => id))
-      cursor = page.nextCursor ?? undefined
-    } while (cursor !== undefined && seen.length < 20)
-    expect(seen).toEqual(records.map(({ id }) => id).toReversed())
-  })
-
-  test('goes on at the right place when jobs are accepted meanwhile', async () => {
-    const old = Array.from({ length: 4 }, (_, n) => recordOf({ acceptedAt: n, id: newJobId(n) }))
-    for (const record of old) await jobs().accept({ record })
-    const { nextCursor } = await jobs().list(2)
-    await jobs().accept({ record: recordOf() })
-    const { items } = await jobs().list(2, nextCursor ?? undefined)
-    expect(items.map(({ id }) => id)).toEqual([old[1]?.id, old[0]?.id])
-  })
-
-  test('ends after a job that is no longer in it: those before it are gone as well', async () => {
-    await jobs().accept({ record: recordOf() })
-    await expect(jobs().list(2, newJobId(0))).resolves.toEqual({ items: [], nextCursor: null })
-  })
-
-  test('passes over records that have ended', async () => {
-    const [gone, stays] = [recordOf({ acceptedAt: 2 }), recordOf({ acceptedAt: 1 })]
-    for (const record of [gone, stays]) await jobs().accept({ record })
-    await use.redis().del(use.fleet().keys.job(gone.id))
-    const { items } = await jobs().list(10)
-    expect(items.map(({ id }) => id)).toEqual([stays.id])
-  })
 })

@@ -1,0 +1,44 @@
+import { useFleet } from '../../../test/support/fleet-on-redis'
+import { type JobRecord, newJobId } from './job'
+import { recordOn } from './testing/record'
+
+const use = useFleet()
+const jobs = () => use.fleet().jobs
+const recordOf = (more?: Partial<JobRecord>) => recordOn(use.fleet().keys.replies('replica'), more)
+
+describe('the list of jobs', () => {
+  test('shows all jobs newest first, page by page, none twice', async () => {
+    const records = Array.from({ length: 7 }, (_, n) => recordOf({ acceptedAt: 1_000 + n, id: newJobId(1_000 + n) }))
+    await Promise.all(records.map((record) => jobs().accept({ record })))
+    const seen: string[] = []
+    let cursor: string | undefined
+    do {
+      const page = await jobs().list(3, cursor)
+      seen.push(...page.items.map(({ id }) => id))
+      cursor = page.nextCursor ?? undefined
+    } while (cursor !== undefined && seen.length < 20)
+    expect(seen).toEqual(records.map(({ id }) => id).toReversed())
+  })
+
+  test('goes on at the right place when jobs are accepted meanwhile', async () => {
+    const old = Array.from({ length: 4 }, (_, n) => recordOf({ acceptedAt: n, id: newJobId(n) }))
+    for (const record of old) await jobs().accept({ record })
+    const { nextCursor } = await jobs().list(2)
+    await jobs().accept({ record: recordOf() })
+    const { items } = await jobs().list(2, nextCursor ?? undefined)
+    expect(items.map(({ id }) => id)).toEqual([old[1]?.id, old[0]?.id])
+  })
+
+  test('ends after a job that is no longer in it: those before it are gone as well', async () => {
+    await jobs().accept({ record: recordOf() })
+    await expect(jobs().list(2, newJobId(0))).resolves.toEqual({ items: [], nextCursor: null })
+  })
+
+  test('passes over records that have ended', async () => {
+    const [gone, stays] = [recordOf({ acceptedAt: 2 }), recordOf({ acceptedAt: 1 })]
+    for (const record of [gone, stays]) await jobs().accept({ record })
+    await use.redis().del(use.fleet().keys.job(gone.id))
+    const { items } = await jobs().list(10)
+    expect(items.map(({ id }) => id)).toEqual([stays.id])
+  })
+})
