@@ -13,7 +13,7 @@ export async function undisturbed<T>(
   settle: keyof typeof settleMs,
   task: () => Promise<T>,
 ): Promise<T> {
-  worker.pause()
+  await worker.pause()
   try {
     return await task()
   } finally {

@@ -5,6 +5,7 @@ import { basename, join } from 'node:path'
 import { promisify } from 'node:util'
 import Docker from 'dockerode'
 import { eventually } from './eventually'
+import { freeze } from './freeze'
 import { RunningProcess } from './processes'
 import { repository } from './repository'
 import { cleanEngine, isRunning, mark, removeEmptyRunFolder, runFolder } from './run-folder'
@@ -73,7 +74,7 @@ export class Engine {
 
   /** Freezes dockerd: connections are accepted by the kernel and nobody answers. */
   async pause(): Promise<void> {
-    process.kill(await this.pid(), 'SIGSTOP')
+    await freeze(await this.pid())
   }
 
   async resume(): Promise<void> {

@@ -3,6 +3,7 @@ import { EventEmitter, once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { join } from 'node:path'
 import { Hopeless } from './eventually'
+import { freeze } from './freeze'
 import { repository } from './repository'
 import { mark } from './run-folder'
 
@@ -93,8 +94,8 @@ export class RunningProcess {
   }
 
   /** Freezes it, as a machine does that swaps or a virtual one that is being moved. */
-  pause(): void {
-    this.signal('SIGSTOP')
+  async pause(): Promise<void> {
+    await freeze(this.pid)
   }
 
   resume(): void {

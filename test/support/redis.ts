@@ -44,8 +44,8 @@ export class RedisServer {
     return this.#running().kill()
   }
 
-  pause(): void {
-    this.#running().pause()
+  async pause(): Promise<void> {
+    await this.#running().pause()
   }
 
   resume(): void {

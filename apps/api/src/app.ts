@@ -79,6 +79,10 @@ function callerOf(request: Request, response: Response): Caller {
 /** The request's fields from path, query and body, validated. Each may come from one place only. */
 function readFields(route: Route, request: Request): Record<string, unknown> {
   const query: Record<string, unknown> = { ...request.query }
+  // Joi would pass over it; in a body parseJson refuses it.
+  if (Object.hasOwn(query, '__proto__')) {
+    throw new DebloxError('invalid_request', '__proto__: expected no field of that name in the query, got one')
+  }
   const body: unknown = request.body
   const sent = Buffer.isBuffer(body) && body.length > 0 ? parseJson(body) : {}
   const [fields, unused, place] = takesBody(route.method)
