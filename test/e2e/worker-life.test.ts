@@ -55,12 +55,16 @@ test('on SIGTERM under load a worker ends within 10 s, no job is lost, and each 
   await expectAllDone(load, container)
 }, 60_000)
 
-test('a job that takes longer than a stopping worker may is finished by the next one', async () => {
+test('a job that takes longer than a stopping worker may is finished by the next one, and what waited for it keeps its order', async () => {
   // Its shell ignores SIGTERM, so that a stop takes all of its twelve seconds.
   const stubborn = { cmd: ['sh', '-c', "trap '' TERM; while :; do sleep 1; done"], start: true, hostname: 'dock1' }
   const container = await create(fleet, stubborn)
   const job = await accepted(fleet, 'POST', `/v1/containers/${container.id}/stop`, { timeout: 12 })
   await eventually(async () => (await jobOf(fleet, job)).state === 'active')
+  const renames: string[] = []
+  for (const name of ['later-1', 'later-2', 'later-3', 'later-4', 'later-5']) {
+    renames.push(await accepted(fleet, 'POST', `/v1/containers/${container.id}/rename`, { name }))
+  }
 
   const exit = await fleet.dock('dock1').worker.stop()
   expect(exit).toEqual({ code: 0, signal: null })
@@ -68,7 +72,11 @@ test('a job that takes longer than a stopping worker may is finished by the next
   fleet.dock('dock1').launch()
 
   expect(await ended(fleet, job, { within: 30_000 })).toMatchObject({ state: 'completed' })
-  expect((await inspect(fleet, container)).State.Running).toBe(false)
+  const later = await Promise.all(renames.map((id) => ended(fleet, id)))
+  expect(later.map(({ state, error }) => error ?? state)).toEqual(renames.map(() => 'completed'))
+  const starts = later.map(({ startedAt }) => startedAt ?? '')
+  expect(starts).toEqual([...starts].sort())
+  expect(await inspect(fleet, container)).toMatchObject({ Name: '/later-5', State: { Running: false } })
 }, 60_000)
 
 test('after kill -9 under load the next worker goes on: no job is lost, no container made twice', async () => {

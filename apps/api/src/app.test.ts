@@ -81,7 +81,7 @@ describe('a body', () => {
   })
 
   test('that is not text is refused', async () => {
-    const response = await post(Buffer.from([0x7b, 0xff, 0xfe, 0x7d])).expect(400)
+    const response = await post(Buffer.from([0x7b, 0xff, 0xfe, 0x7d]), 'text/plain').expect(400)
     expect(response.body).toMatchObject({ code: 'malformed_json' })
   })
 

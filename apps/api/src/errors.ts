@@ -41,6 +41,8 @@ const messages: Record<EdgeCode, string> = {
 /** Express and its body parser mark their errors with a status, and the parser with a type. */
 function codeOfExpressError(error: unknown): EdgeCode | undefined {
   if (!(error instanceof Error)) return undefined
-  if ('type' in error) return error.type === 'entity.too.large' ? 'body_too_large' : 'malformed_json'
-  return 'status' in error && error.status === 400 ? 'invalid_request' : undefined
+  if (error instanceof URIError) return 'invalid_request'
+  if ('type' in error && error.type === 'entity.too.large') return 'body_too_large'
+  // A body that cannot be inflated has a status and no type.
+  return 'type' in error || ('status' in error && error.status === 400) ? 'malformed_json' : undefined
 }

@@ -67,6 +67,7 @@ export function submitTo(fleet: Fleet, waiter: Waiter, replyTo: string): Submit 
       numbered: isNumbered,
       acceptedAt: Date.now(),
     }
+    requireModest(record)
     // Who repeats a request must not take the place of the one who still waits for its job.
     const expected = earlier ? undefined : waiter.expect(record.id, record.topics.length)
     try {
@@ -81,6 +82,18 @@ export function submitTo(fleet: Fleet, waiter: Waiter, replyTo: string): Submit 
       expected?.forget()
     }
   }
+}
+
+/** Each slot carries the fields: what many of them take together must not fill Redis, in characters of JSON. */
+const maxSlotsSize = 8 * 2 ** 20
+
+function requireModest({ params, topics }: JobRecord): void {
+  const size = JSON.stringify(params).length * topics.length
+  if (size <= maxSlotsSize) return
+  throw new DebloxError(
+    'body_too_large',
+    `instances: expected at most ${maxSlotsSize} characters for all of them, got ${topics.length} times ${size / topics.length}`,
+  )
 }
 
 /** The job is on its topic all the same: a Redis that has gone away while it was waited for makes no failure of that. */

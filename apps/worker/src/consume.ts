@@ -6,7 +6,7 @@ import { isTold } from '@deblox/fleet/jobs'
 import { failureText, standing } from '@deblox/fleet/standing'
 import { clusterTopic, dockTopic, times } from '@deblox/fleet/names'
 import type { SlotReturn } from '@deblox/fleet/topics'
-import { DelayedError, type Job, WaitingError, type Worker } from 'bullmq'
+import { DelayedError, type Job, WaitingError } from 'bullmq'
 import type { Logger } from 'pino'
 import { Chains } from './chains'
 import type { Dock } from './dock'
@@ -46,7 +46,7 @@ export class Consumers {
   /** Outcomes whose results are too large to be told: callers read them from BullMQ once they are there. */
   private readonly untold = new WeakMap<SlotJob, SlotOutcome>()
   private readonly ended = new WeakSet<SlotJob>()
-  private readonly workers: Worker<JobPayload, SlotReturn>[]
+  private readonly workers: InOrderWorker<JobPayload, SlotReturn>[]
 
   constructor(
     private readonly fleet: Fleet,
@@ -62,7 +62,7 @@ export class Consumers {
 
   /** Takes no more jobs; finishes what is under way if it ends in time, hands the rest back, and records all outcomes. */
   async stop(): Promise<void> {
-    await Promise.all(this.workers.map((worker) => worker.pause(true)))
+    await Promise.all(this.workers.map((worker) => worker.takeNoMore()))
     await this.handBack.unstarted()
     const settled = Promise.all(this.workers.map((worker) => worker.close()))
     const timer = setTimeout(() => void this.handBack.started(), graceMs)
@@ -76,7 +76,7 @@ export class Consumers {
     limit: number,
     gate: Gate,
     run: (job: SlotJob, token: string) => Promise<SlotReturn>,
-  ): Worker<JobPayload, SlotReturn> {
+  ): InOrderWorker<JobPayload, SlotReturn> {
     const worker = new InOrderWorker<JobPayload, SlotReturn>(topic, (job, token) => run(job, token ?? ''), {
       connection: this.fleet.redis,
       prefix: this.fleet.prefix,
@@ -122,13 +122,13 @@ export class Consumers {
         this.chains.run(key, () =>
           this.atWork.run(async () => {
             if (!started()) throw new WaitingError()
-            return this.run(job, token, signal)
+            return this.run(job, signal)
           }),
         ),
     )
   }
 
-  private async run(job: SlotJob, token: string, signal: AbortSignal): Promise<SlotReturn> {
+  private async run(job: SlotJob, signal: AbortSignal): Promise<SlotReturn> {
     // Its worker may have died, or been stopped, after it had ended: then there is nothing left to do.
     if (job.attemptsStarted > 1 && (await this.fleet.jobs.outcome(job.data))) return { endedBefore: true }
     const startedAt = Date.now()
@@ -138,7 +138,7 @@ export class Consumers {
       return { slot: data.slot, state, dock, attempts, startedAt, finishedAt: Date.now(), result, error }
     }
     try {
-      const result = await runAction(job.data, signal, this.context)
+      const result = await this.act(job.data, signal)
       if ('envelope' in result) {
         // Not waited for: it goes to Redis together with BullMQ's own record, and the caller hears of it one write earlier.
         if (isTold(result)) this.record(job, ended('completed', result, null))
@@ -147,15 +147,23 @@ export class Consumers {
       return result
     } catch (error) {
       if (signal.aborted) throw error
-      if (error instanceof DebloxError && error.code === 'lease_lost') {
-        // Nothing was done: whoever holds the lease next does it.
-        this.dock.work.set(false)
-        await job.moveToWait(token)
-        throw new WaitingError()
-      }
       const report = reportOf(error)
       this.record(job, ended('failed', null, report))
       throw new Error(failureText(report, this.context.hostname), { cause: error })
+    }
+  }
+
+  /** Runs the action under the lease: without it nothing is done, and the job keeps its turn until it is held again. */
+  private async act(payload: JobPayload, signal: AbortSignal): Promise<SlotReturn> {
+    for (;;) {
+      try {
+        return await runAction(payload, signal, this.context)
+      } catch (error) {
+        if (!(error instanceof DebloxError && error.code === 'lease_lost')) throw error
+        // Given back, it could be overtaken by a job of the same container that was taken at that moment.
+        this.dock.work.set(false)
+        await this.dock.work.passed(signal)
+      }
     }
   }
 

@@ -1,4 +1,5 @@
 import { performance } from 'node:perf_hooks'
+import { DebloxError } from '@deblox/actions/errors'
 import type { Docks, Heartbeat } from '@deblox/fleet/docks'
 import { times } from '@deblox/fleet/names'
 
@@ -11,6 +12,7 @@ const margin = 1_000
  */
 export class Lease {
   private heldUntil = -Infinity
+  private period = new AbortController()
 
   constructor(
     private readonly docks: Docks,
@@ -21,6 +23,14 @@ export class Lease {
 
   isHeld(): boolean {
     return this.now() < this.heldUntil
+  }
+
+  /**
+   * Aborts when the lease is found lost. What began before may not go on when it is won back: another dock may have been
+   * given the same work in between.
+   */
+  get lost(): AbortSignal {
+    return this.period.signal
   }
 
   /**
@@ -47,8 +57,15 @@ export class Lease {
     const asked = this.now()
     const heartbeat = await this.docks.heartbeat(this.hostname, this.incarnation, daemon)
     if (heartbeat.held) this.heldUntil = asked + times.lease - margin
-    else this.heldUntil = -Infinity
+    else this.lose()
     return heartbeat
+  }
+
+  private lose(): void {
+    this.heldUntil = -Infinity
+    const { period } = this
+    this.period = new AbortController()
+    period.abort(new DebloxError('lease_lost', 'expected to hold the lease all the time, but it ran out in between'))
   }
 
   async release(): Promise<void> {

@@ -24,7 +24,8 @@ async function startWorker(): Promise<Stop> {
     onReplaced: (error: Error) => exitWith('worker', error),
   }
   const dock = new Dock(hostname, fleet, docker, lease, events, log)
-  const watch = new Watch(docker, fleet.index, hostname, dock.daemon, log)
+  // With every full list, because a create that was slow to end may come after the look at the return.
+  const watch = new Watch(docker, fleet.index, hostname, dock.daemon, log, events.onReturned)
   await dock.start()
   watch.start()
   // The lease says that whoever took jobs from this topic before is gone.
@@ -34,6 +35,7 @@ async function startWorker(): Promise<Stop> {
     docker,
     fleet,
     daemon: dock.daemon,
+    leaseLost: () => lease.lost,
     refresh: (id: string) => watch.refresh(id),
     touch: (id: string) => watch.touch(id),
   }

@@ -19,6 +19,8 @@ export interface RunContext {
   fleet: Fleet
   /** Open while the daemon answers. */
   daemon: Gate
+  /** Aborts when the lease under which jobs run now has been lost. */
+  leaseLost(): AbortSignal
   /** Brings the index up to date about one container. */
   refresh(id: string): Promise<void>
   /** Has the index brought up to date about one container soon. */
@@ -41,8 +43,9 @@ export function readPayload(payload: JobPayload): { action: Action; params: { id
 }
 
 /** Carries one slot of a job out on the local daemon, or hands it to the dock that has claimed it. */
-export async function runAction(payload: JobPayload, signal: AbortSignal, context: RunContext): Promise<SlotReturn> {
+export async function runAction(payload: JobPayload, stop: AbortSignal, context: RunContext): Promise<SlotReturn> {
   const { action, params } = readPayload(payload)
+  const signal = AbortSignal.any([stop, context.leaseLost()])
   const epoch = action.creates ? await place(payload, context) : 0
   if (typeof epoch === 'string') {
     await context.fleet.jobs.forward(payload, dockTopic(epoch))

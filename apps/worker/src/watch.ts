@@ -38,6 +38,7 @@ export class Watch {
     private readonly hostname: string,
     private readonly daemon: Gate,
     private readonly log: Logger,
+    private readonly alongside: () => Promise<void> = async () => {},
   ) {
     this.pass = coalesce(() => this.bringUpToDate())
     // Every container that is looked at listens for the end.
@@ -136,6 +137,7 @@ export class Watch {
       await wait(times.fullList, undefined, { signal })
       await this.daemon.passed(signal)
       await this.listAll()
+      await this.alongside()
     })
   }
 

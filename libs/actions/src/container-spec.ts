@@ -41,9 +41,13 @@ const absolutePath = Joi.string()
   .pattern(/^\/[^\0]*$/)
   .messages(expected('an absolute path'))
 
-const text = Joi.string().allow('').messages(expected('a string'))
+// A NUL ends a string for the kernel: Docker takes it, and the container cannot be started.
+const text = Joi.string()
+  .allow('')
+  .pattern(/^[^\0]*$/)
+  .messages(expected('a string without a NUL character'))
 
-const command = Joi.alternatives(Joi.string().min(1), Joi.array().items(text)).messages(
+const command = Joi.alternatives(Joi.string().pattern(/^[^\0]*[^\s\0][^\0]*$/), Joi.array().items(text)).messages(
   expected('a list of arguments, or one string, which is split at spaces'),
 )
 
@@ -51,7 +55,7 @@ const env = Joi.alternatives(
   Joi.object().pattern(/^[^=\0]+$/, text),
   Joi.array().items(
     Joi.string()
-      .pattern(/^[^=\0]+=/)
+      .pattern(/^[^=\0]+=[^\0]*$/)
       .messages(expected('NAME=value')),
   ),
 ).messages({
@@ -97,7 +101,7 @@ export const containerSpec = {
     .pattern(/^(?:container:)?[a-zA-Z0-9][a-zA-Z0-9_.-]*$/)
     .messages(expected('bridge, host, none, container:NAME, or the name of a network'))
     .description('The network to join: `bridge`, `host`, `none`, or a network by name'),
-  user: Joi.string().max(255).description('User, as `name`, `uid` or `uid:gid`'),
+  user: text.max(255).disallow('').description('User, as `name`, `uid` or `uid:gid`'),
   workingDir: absolutePath.description('Working directory of the command'),
   tty: flag.description('Give the container a terminal'),
   init: flag.description('Run an init process as PID 1, so that signals and children are handled'),

@@ -107,10 +107,15 @@ describe('start', () => {
     await expect(create({ Image: 'ubuntu' }, { start: true })).resolves.toMatchObject({ statusCode: 201 })
   })
 
-  test('fails with Docker’s own words', async () => {
+  test('fails with Docker’s own words, and tells of the container that was made', async () => {
     double.answer(`POST /containers/${someId}/start`, { status: 500, body: { message: 'port is already allocated' } })
     await expect(create({ Image: 'ubuntu' }, { start: true })).rejects.toMatchObject({
-      json: { message: 'port is already allocated' },
+      code: 'docker_error',
+      status: 500,
+      message: expect.stringMatching(
+        /^port is already allocated \(the container .* was created, and is not started\)$/,
+      ),
+      details: { container: { id: someId, name: 'deblox-job-7-1' } },
     })
   })
 })

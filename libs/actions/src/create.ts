@@ -2,7 +2,8 @@ import type Docker from 'dockerode'
 import type { ContainerCreateOptions } from 'dockerode'
 import Joi from 'joi'
 import type { ActionContext, ActionResult, JobIdentity } from './define-action'
-import { dockerStatus } from './docker-status'
+import { dockerMessage, dockerStatus } from './docker-status'
+import { DebloxError } from './errors'
 import { expected } from './messages'
 import { isImageId } from './image-reference'
 import { pullAndWait, pullTimeoutMs } from './pull'
@@ -55,7 +56,11 @@ export async function createContainerOnce(
   if (options.pull === 'always' && body.Image) await pullAndWait(body.Image, context)
   const { answer, started } = await createOrPull(name, labelled, options, context)
   if (options.start && !started) {
-    await docker.getContainer(answer.Id).start({ abortSignal: signal }).catch(ignoreRunning)
+    const container = { id: answer.Id, name }
+    await docker
+      .getContainer(answer.Id)
+      .start({ abortSignal: signal })
+      .catch((error: unknown) => tellMade(error, container))
   }
   return { statusCode: 201, body: answer, container: { id: answer.Id, name } }
 }
@@ -146,6 +151,11 @@ const labelsFor = (job: JobIdentity): Record<string, string> => ({
   [labelNames.owner]: job.owner,
 })
 
-function ignoreRunning(error: unknown): void {
-  if (dockerStatus(error) !== 304) throw error
+/** The container has been made, though Docker will not start it: whoever asked learns its id, to mend or delete it. */
+function tellMade(error: unknown, container: { id: string; name: string }): void {
+  const status = dockerStatus(error)
+  if (status === 304) return
+  if (status === undefined) throw error
+  const message = `${dockerMessage(error)} (the container ${container.name} was created, and is not started)`
+  throw new DebloxError('docker_error', message, { status, cause: error, details: { container } })
 }

@@ -123,7 +123,9 @@ describe('a key', () => {
     } as unknown as Topics
     const record = recordOf({ topics: [topic, 'deblox.docker.dock-2'] })
     const replica = jobsOf(use.redis(), use.fleet().keys, crashing)
-    await expect(replica.accept({ record, idempotency })).rejects.toThrow('crash')
+    await expect(replica.accept({ record, idempotency })).rejects.toMatchObject({
+      cause: expect.objectContaining({ message: 'crash' }),
+    })
     expect(await lifeOf(record)).toBeGreaterThan(0)
 
     const again = await jobs().accept({ record: recordOf(), idempotency })
@@ -135,7 +137,9 @@ describe('a key', () => {
     const crashing = { queue: () => ({ add: () => Promise.reject(new Error('crash')) }) } as unknown as Topics
     const record = recordOf()
     const replica = jobsOf(use.redis(), use.fleet().keys, crashing)
-    await expect(replica.accept({ record, idempotency })).rejects.toThrow('crash')
+    await expect(replica.accept({ record, idempotency })).rejects.toMatchObject({
+      cause: expect.objectContaining({ message: 'crash' }),
+    })
     // It had reached its topic all the same, ran, and BullMQ has forgotten it by now.
     await jobs().finish(payloadOf(record, 1), completed())
     await jobs().accept({ record: recordOf(), idempotency })

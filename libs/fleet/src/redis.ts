@@ -193,5 +193,7 @@ function asUnavailable(error: unknown): unknown {
   if (error instanceof DebloxError || error instanceof TypeError || error instanceof SyntaxError) return error
   const code = redisErrorCode(error)
   if (code !== undefined && !notNow.has(code)) return error
-  return new DebloxError('redis_unavailable', `expected Redis to answer, got: ${describe(error)}`, { cause: error })
+  // ioredis's own words for a lost connection speak of its options: they are the cause, not the message.
+  const got = code === undefined ? 'no answer' : describe(error)
+  return new DebloxError('redis_unavailable', `expected Redis to answer, got ${got}`, { cause: error })
 }

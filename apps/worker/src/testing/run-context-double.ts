@@ -49,6 +49,8 @@ export function runContextDouble(
   const daemon = new Gate(true)
   const refresh = async (id: string) => void refreshed.push(id)
   const touch = (id: string) => void touched.push(id)
-  const context = { hostname: 'here', docker, fleet, daemon, refresh, touch } as unknown as RunContext
+  const lease = new AbortController()
+  const leaseLost = () => lease.signal
+  const context = { hostname: 'here', docker, fleet, daemon, leaseLost, refresh, touch } as unknown as RunContext
   return { context, daemon, forwarded, refreshed, touched, registered, claim: () => claim }
 }
