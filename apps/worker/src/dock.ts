@@ -32,6 +32,8 @@ export class Dock {
   /** Whether new containers might be placed here at the last heartbeat. */
   private eligible = false
   private registered = false
+  /** Whether the fleet has been told what this engine is. */
+  private described = false
   private drained = false
   /** How often this worker may have been taken for dead, and up to which time it has seen to what others did then. */
   private absences = 1
@@ -114,7 +116,8 @@ export class Dock {
     if (healthy) this.log.info('the daemon answers')
     else this.log.warn({ err: trouble }, 'the daemon does not answer; no work is taken until it does')
     this.daemon.set(healthy)
-    if (healthy && this.registered) await this.describe()
+    // Another version may answer than before.
+    this.described = false
   }
 
   private async beat(): Promise<void> {
@@ -129,9 +132,10 @@ export class Dock {
     const onlyOne = !this.mayWork(true) && (await this.nobodyIsReady())
     this.openGates(onlyOne)
     if (joined) {
-      if (healthy) await this.describe()
+      this.described = false
       this.events.onRejoined()
     }
+    if (registered && healthy && !this.described) await this.describe()
   }
 
   /** Beside the heartbeats, which must not wait for it. */
@@ -185,7 +189,8 @@ export class Dock {
 
   private async describe(): Promise<void> {
     const read = () => readEngineFacts(this.docker)
-    await this.fleet.docks.describe(this.hostname, await withDeadline(times.heartbeat, this.stopping.signal, read))
+    const facts = await withDeadline(times.heartbeat, this.stopping.signal, read)
+    this.described = await this.fleet.docks.describe(this.hostname, facts)
   }
 
   private async forEver(round: () => Promise<void>, pauseMs: () => number): Promise<void> {

@@ -65,10 +65,14 @@ export class Watch {
   /** Looks at one container soon: not at once, because whoever caused a change is being answered just then. */
   touch(id: string): void {
     this.dirty.add(id)
+    this.passIn(soonMs)
+  }
+
+  private passIn(ms: number): void {
     this.soon ??= setTimeout(() => {
       this.soon = undefined
       void this.pass().catch((error: unknown) => this.missed(error))
-    }, soonMs)
+    }, ms)
   }
 
   /** Lists all containers and repairs the index. Never rejects. */
@@ -173,8 +177,10 @@ export class Watch {
   }
 
   private missed(error: unknown): void {
-    if (!this.stopping.signal.aborted)
-      this.log.warn({ err: error }, 'the index may lag behind the daemon; listing again')
+    if (this.stopping.signal.aborted) return
+    this.log.warn({ err: error }, 'the index may lag behind the daemon; listing again')
+    // A daemon that is away is listed when its next event stream opens.
+    if (this.daemon.isOpen()) this.passIn(retryMs)
   }
 }
 
