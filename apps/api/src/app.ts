@@ -1,6 +1,6 @@
 import { DebloxError } from '@deblox/actions/errors'
 import { validate } from '@deblox/actions/explain'
-import { parseJson } from '@deblox/actions/safe-json'
+import { parseJson } from './safe-json'
 import express, {
   type ErrorRequestHandler,
   type Express,

@@ -12,6 +12,7 @@ import { type JobPayload, newJobId, type SlotOutcome } from './job'
 import { clusterTopic } from './names'
 import { connectRedis, overRedis, type RedisClient, redisErrorCode, runScript, script, whenReady } from './redis'
 import type { SlotReturn } from './topics'
+import { completed } from './testing/record'
 
 let folder: string
 const started: (RunningProcess | RedisServer)[] = []
@@ -46,16 +47,7 @@ async function oneJob(fleet: Fleet): Promise<string> {
   const id = newJobId()
   const record = { id, action: 'register', params: {}, actor: 'anna', owner: 'anna', numbered: false }
   const replyTo = fleet.keys.replies('replica')
-  const outcome: SlotOutcome = {
-    slot: 1,
-    state: 'completed',
-    dock: 'dock-1',
-    attempts: 1,
-    startedAt: 1,
-    finishedAt: 2,
-    result: null,
-    error: null,
-  }
+  const outcome: SlotOutcome = { ...completed(), result: null }
   await fleet.docks.register('dock-1')
   await fleet.docks.acquireLease('dock-1', 'one')
   await expect(fleet.docks.heartbeat('dock-1', 'one', 'ok')).resolves.toMatchObject({ held: true, registered: true })

@@ -2,6 +2,7 @@ import { useFleet } from '../../../test/support/fleet-on-redis'
 import { eventually } from '../../../test/support/eventually'
 import { newJobId, type SlotOutcome } from './job'
 import { readReplies, type Reply, type ReplyReader } from './replies'
+import { completed } from './testing/record'
 
 const use = useFleet()
 let stream: string
@@ -10,16 +11,7 @@ let gaps: number
 let errors: Error[]
 let reader: ReplyReader
 
-const outcome: SlotOutcome = {
-  slot: 1,
-  state: 'completed',
-  dock: 'dock-1',
-  attempts: 1,
-  startedAt: 1,
-  finishedAt: 2,
-  result: null,
-  error: null,
-}
+const outcome: SlotOutcome = { ...completed(), result: null }
 
 const tell = (job: string, text = JSON.stringify(outcome)) =>
   use.redis().xadd(stream, '*', 'job', job, 'action', 'start-container', 'accepted', '7', 'outcome', text)

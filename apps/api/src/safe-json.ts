@@ -1,5 +1,5 @@
-import { DebloxError } from './errors'
-import { type FieldError, fieldName, preview, sentence } from './explain'
+import { DebloxError } from '@deblox/actions/errors'
+import { type FieldError, fieldName, preview, sentence } from '@deblox/actions/explain'
 
 /** How deep objects and lists may nest; the body itself is the first level. */
 const maxDepth = 32

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import * as fc from 'fast-check'
-import { DebloxError } from './errors'
+import { DebloxError } from '@deblox/actions/errors'
 import { parseJson } from './safe-json'
 
 const refused = (body: string | Buffer): DebloxError => {
