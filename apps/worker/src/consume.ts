@@ -1,3 +1,4 @@
+import { crashPoint } from '@deblox/actions/crash-point'
 import { DebloxError } from '@deblox/actions/errors'
 import { findAction } from '@deblox/actions/registry'
 import type { Fleet } from '@deblox/fleet/fleet'
@@ -139,6 +140,7 @@ export class Consumers {
     }
     try {
       const result = await this.act(job.data, signal)
+      crashPoint('before-complete', job.data.jobId)
       if ('envelope' in result) {
         // Not waited for: it goes to Redis together with BullMQ's own record, and the caller hears of it one write earlier.
         if (isTold(result)) this.record(job, ended('completed', result, null))

@@ -1,6 +1,6 @@
 import { DebloxError } from '@deblox/actions/errors'
 import Docker from 'dockerode'
-import { withDeadline } from './deadline'
+import { withDeadline } from '@deblox/actions/deadline'
 
 /** How long the daemon may take to answer a ping before it counts as hung, in milliseconds. */
 const pingMs = 2_000

@@ -1,5 +1,5 @@
 import { DebloxError } from '@deblox/actions/errors'
-import { DeadlineError } from './deadline'
+import { DeadlineError } from '@deblox/actions/deadline'
 import { classify, outcomeUnknown, reportOf } from './failure'
 
 const withFields = (message: string, fields: object) => Object.assign(new Error(message), fields)

@@ -1,7 +1,7 @@
 import { dockerMessage, dockerStatus } from '@deblox/actions/docker-status'
 import { DebloxError } from '@deblox/actions/errors'
 import type { JobError } from '@deblox/fleet/job'
-import { DeadlineError } from './deadline'
+import { DeadlineError } from '@deblox/actions/deadline'
 
 /** `not-sent`: the daemon was never reached. `unknown`: it may have acted. `final`: it, or we, said no. */
 export type FailureClass = 'not-sent' | 'unknown' | 'final'

@@ -3,7 +3,7 @@ import { dockerStatus } from '@deblox/actions/docker-status'
 import type { Placement, Placements } from '@deblox/fleet/placement'
 import type Docker from 'dockerode'
 import type { Logger } from 'pino'
-import { withDeadline } from './deadline'
+import { withDeadline } from '@deblox/actions/deadline'
 
 const listMs = 20_000
 const removeMs = 30_000

@@ -1,3 +1,4 @@
+import { crashPoint } from '@deblox/actions/crash-point'
 import type { Action, ActionResult } from '@deblox/actions/define-action'
 import { DebloxError } from '@deblox/actions/errors'
 import { validate } from '@deblox/actions/explain'
@@ -8,10 +9,11 @@ import type { JobPayload } from '@deblox/fleet/job'
 import { dockTopic } from '@deblox/fleet/names'
 import type { SlotReturn } from '@deblox/fleet/topics'
 import type Docker from 'dockerode'
-import { withDeadline } from './deadline'
+import { withDeadline } from '@deblox/actions/deadline'
 import { envelopeOf } from '@deblox/fleet/envelope'
 import { classify, outcomeUnknown } from './failure'
 import type { Gate } from './gate'
+import { place } from './place'
 
 export interface RunContext {
   hostname: string
@@ -46,12 +48,16 @@ export function readPayload(payload: JobPayload): { action: Action; params: { id
 export async function runAction(payload: JobPayload, stop: AbortSignal, context: RunContext): Promise<SlotReturn> {
   const { action, params } = readPayload(payload)
   const signal = AbortSignal.any([stop, context.leaseLost()])
+  if (action.creates) crashPoint('before-claim', payload.jobId)
   const epoch = action.creates ? await place(payload, context) : 0
+  if (action.creates) crashPoint('after-claim', payload.jobId)
   if (typeof epoch === 'string') {
     await context.fleet.jobs.forward(payload, dockTopic(epoch))
     return { forwardedTo: dockTopic(epoch) }
   }
+  crashPoint('before-act', payload.jobId)
   const result = await perform(action, params, { ...payload, epoch }, signal, context)
+  crashPoint('after-act', payload.jobId)
   const touched = result.container?.id ?? params.id
   if (action.effect !== 'read' && touched) {
     // Whoever made, renamed or deleted a container looks it up next; of another change the index may tell a little later.
@@ -60,16 +66,6 @@ export async function runAction(payload: JobPayload, stop: AbortSignal, context:
   }
   const envelope = envelopeOf(result, context.hostname)
   return result.container ? { envelope, container: result.container } : { envelope }
-}
-
-/** The epoch of this dock's claim to the slot, or the name of the living dock that has claimed it before. */
-async function place({ jobId, slot }: JobPayload, { fleet, hostname }: RunContext): Promise<number | string> {
-  let claim = await fleet.placements.claim(jobId, slot, hostname)
-  while (claim.hostname !== hostname) {
-    if (await fleet.docks.isLeased(claim.hostname)) return claim.hostname
-    claim = await fleet.placements.reclaim(jobId, slot, hostname, claim)
-  }
-  return claim.epoch
 }
 
 /**

@@ -6,7 +6,7 @@ import { times } from '@deblox/fleet/names'
 import type Docker from 'dockerode'
 import type { Logger } from 'pino'
 import { coalesce } from './coalesce'
-import { withDeadline } from './deadline'
+import { withDeadline } from '@deblox/actions/deadline'
 import type { Gate } from './gate'
 
 /** What changes a row. Others, such as exec_start of every health check, say nothing about it. */

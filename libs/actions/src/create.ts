@@ -1,6 +1,7 @@
 import type Docker from 'dockerode'
 import type { ContainerCreateOptions } from 'dockerode'
 import Joi from 'joi'
+import { crashPoint } from './crash-point'
 import type { ActionContext, ActionResult, JobIdentity } from './define-action'
 import { dockerMessage, dockerStatus } from './docker-status'
 import { DebloxError } from './errors'
@@ -55,12 +56,14 @@ export async function createContainerOnce(
   const labelled = { ...body, Labels: { ...body.Labels, ...labelsFor(job) } }
   if (options.pull === 'always' && body.Image) await pullAndWait(body.Image, context)
   const { answer, started } = await createOrPull(name, labelled, options, context)
+  crashPoint('after-create', job.id)
   if (options.start && !started) {
     const container = { id: answer.Id, name }
     await docker
       .getContainer(answer.Id)
       .start({ abortSignal: signal })
       .catch((error: unknown) => tellMade(error, container))
+    crashPoint('after-start', job.id)
   }
   return { statusCode: 201, body: answer, container: { id: answer.Id, name } }
 }
