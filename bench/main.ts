@@ -3,11 +3,13 @@ import { removeRun, runFolder, sweepDeadRuns } from '../test/support/run-folder'
 import { measureChurn } from './churn'
 import { measureJobRates } from './job-rates'
 import { describeMachine, load } from './machine'
+import { measureMemory } from './memory'
 import { report } from './report'
 import { startSetting } from './setting'
 import { measureStartStop } from './start-stop'
 
 const usage = `npm run bench               measure, and print Markdown: under 4 minutes, as root
+npm run bench -- --memory   measure how much of Redis's memory the fleet's records take: half a minute
 npm run bench -- --quick    a smoke run: under 40 s, and its figures say little
 `
 
@@ -26,7 +28,7 @@ const quick: typeof full = {
 }
 
 async function main(args: string[]): Promise<void> {
-  if (args.some((arg) => arg !== '--quick')) {
+  if (args.some((arg) => arg !== '--quick' && arg !== '--memory')) {
     process.stdout.write(usage)
     process.exitCode = args[0] === '--help' ? 0 : 2
     return
@@ -35,7 +37,7 @@ async function main(args: string[]): Promise<void> {
   await sweepDeadRuns()
   endOnSignals()
   try {
-    process.stdout.write(`${await measure(plan)}\n`)
+    process.stdout.write(`${await (args.includes('--memory') ? measureMemory() : measure(plan))}\n`)
   } finally {
     await removeRun(runFolder())
   }

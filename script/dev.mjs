@@ -22,7 +22,7 @@ for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => void stop(0
 try {
   const url = process.env.REDIS_URL || (await ownRedis())
   const engine = process.env.DOCKER_HOST || (await anEngine())
-  const env = { REDIS_URL: url, DOCKER_HOST: engine }
+  const env = { REDIS_URL: url, DOCKER_HOST: engine, DEBLOX_STATE_DIR: `${data}/state` }
   watch('worker', env)
   watch('api', env)
 } catch (error) {
@@ -42,9 +42,10 @@ async function ownRedis() {
   execFileSync('script/requirements', ['up'], { stdio: 'inherit' })
   if (!(await listens(redisPort))) {
     mkdirSync(`${data}/redis`, { recursive: true })
-    const durable = ['--appendonly', 'yes', '--appendfsync', 'always', '--save', '', '--maxmemory-policy', 'noeviction']
+    const durable = ['--appendonly', 'yes', '--appendfsync', 'always', '--save', '']
+    const bounded = ['--maxmemory', '1gb', '--maxmemory-policy', 'noeviction']
     const place = ['--bind', '127.0.0.1', '--port', String(redisPort), '--dir', `${data}/redis`]
-    start('redis', 'redis-server', [...place, ...durable, '--loglevel', 'warning'])
+    start('redis', 'redis-server', [...place, ...durable, ...bounded, '--loglevel', 'warning'])
     await until('Redis answers', () => listens(redisPort))
   }
   return `redis://127.0.0.1:${redisPort}`

@@ -11,11 +11,20 @@ export interface Job {
   state: string
   actor: string
   dock: string | null
-  slots: { slot: number; state: string; dock: string | null; container: Pick<Made, 'id' | 'name'> | null }[]
+  slots: {
+    slot: number
+    state: string
+    dock: string | null
+    container: Pick<Made, 'id' | 'name'> | null
+    undoneBy: string | null
+    error: { code: string } | null
+  }[]
   attempts: number
   createdAt: string
   startedAt: string | null
   finishedAt: string | null
+  expiresAt: string | null
+  retryOf: string | null
   error: { code: string; status: number; message: string } | null
 }
 
@@ -48,7 +57,7 @@ export async function jobOf(fleet: Fleet, id: string, api: Api = fleet.api): Pro
 export async function ended(fleet: Fleet, id: string, { within = 20_000, api = fleet.api } = {}): Promise<Job> {
   return eventually(
     () => jobOf(fleet, id, api),
-    ({ state }) => state === 'completed' || state === 'failed',
+    ({ state }) => !['waiting', 'active'].includes(state),
     { within, every: 50, what: `job ${id} ends` },
   )
 }

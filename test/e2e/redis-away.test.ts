@@ -40,6 +40,8 @@ const requests: [string, string, object?][] = [
   ['DELETE /v1/templates/{name}', '/v1/templates/other'],
   ['GET /v1/jobs', '/v1/jobs'],
   ['GET /v1/jobs/{id}', `/v1/jobs/${job}`],
+  ['POST /v1/jobs/{id}/cancel', `/v1/jobs/${job}/cancel`],
+  ['POST /v1/jobs/{id}/retry', `/v1/jobs/${job}/retry`],
   ['GET /readyz', '/readyz'],
   ['GET /metrics', '/metrics'],
 ]

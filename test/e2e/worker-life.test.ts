@@ -113,27 +113,6 @@ test('a worker that dies with work of the whole cluster leaves it to the others,
   await eventually(() => expectEachOnce(jobs), undefined, { within: 30_000 })
 }, 90_000)
 
-test('on SIGTERM an API answers the requests under way and takes no more, while the other one serves', async () => {
-  const [first, second] = [fleet.apiNumber(1), fleet.apiNumber(2)]
-  const { id } = await create(fleet, { cmd: ['sh', '-c', "trap '' TERM; while :; do sleep 1; done"], start: true })
-  const slow = fleet.request(first, 'POST', `/v1/containers/${id}/stop`, { timeout: 3 })
-  await eventually(
-    async () => (await fleet.request(second, 'GET', '/v1/jobs?limit=1')).body.items[0].state === 'active',
-  )
-
-  const exit = first.process.stop()
-  await eventually(() => expect(fleet.request(first, 'GET', '/healthz')).rejects.toThrow('fetch failed'))
-  expect((await fleet.request(second, 'GET', '/v1/docks')).status).toBe(200)
-
-  expect(await slow).toMatchObject({ status: 200, body: { job: { state: 'completed' } } })
-  const answered = performance.now()
-  expect(await exit).toEqual({ code: 0, signal: null })
-  // It does not sit out the time for which callers keep their connections.
-  expect(performance.now() - answered).toBeLessThan(2_500)
-  first.launch()
-  await first.ready()
-}, 40_000)
-
 test('a job whose API was killed while it waited ends all the same, and can be seen on the other one', async () => {
   const [first, second] = [fleet.apiNumber(1), fleet.apiNumber(2)]
   const container = await create(fleet, { start: true })

@@ -33,15 +33,19 @@ export class Dock {
   }
 
   /** Every container of its engine, asked of the engine itself. */
-  async census(): Promise<CensusRow[]> {
-    const containers = await this.engine.docker.listContainers({ all: true })
-    return containers.map(({ Id, Names, Image, State, Labels }) => ({
-      dock: this.hostname,
-      id: Id,
-      name: Names[0]?.slice(1) ?? '',
-      image: Image,
-      state: State,
-      labels: Labels,
-    }))
+  census(): Promise<CensusRow[]> {
+    return censusOf(this.hostname, this.engine)
   }
+}
+
+export async function censusOf(hostname: string, engine: Engine): Promise<CensusRow[]> {
+  const containers = await engine.docker.listContainers({ all: true })
+  return containers.map(({ Id, Names, Image, State, Labels }) => ({
+    dock: hostname,
+    id: Id,
+    name: Names[0]?.slice(1) ?? '',
+    image: Image,
+    state: State,
+    labels: Labels,
+  }))
 }

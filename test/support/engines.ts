@@ -133,7 +133,8 @@ export async function startEngines(count: number): Promise<Engine[]> {
   return engines
 }
 
-async function newEngine(): Promise<Engine> {
+/** An engine with a folder and a name of its own, not started. */
+export async function newEngine(): Promise<Engine> {
   for (let number = 1; ; number++) {
     const folder = join(runFolder(), String(number))
     // Whoever makes the folder has the number.
@@ -145,7 +146,8 @@ async function newEngine(): Promise<Engine> {
   }
 }
 
-function answers(socketPath: string): Promise<boolean> {
+/** Whether a daemon answers a ping at its socket. */
+export function answers(socketPath: string): Promise<boolean> {
   return new Promise((resolve) => {
     const ping = request({ socketPath, path: '/_ping', timeout: 1000 }, (response) => {
       response.resume()

@@ -140,16 +140,23 @@ export class RunningProcess {
   }
 }
 
+export interface HowToStart {
+  /** The network namespace in which it runs; that of the tests unless told. */
+  namespace?: string
+  /** Further arguments of node, before the program. */
+  nodeArgs?: string[]
+  /** Another file instead of the program's own. */
+  main?: string
+}
+
 /** One of the programs, started as users start it, from what the build made. */
 export function startProgram(
   program: 'api' | 'worker',
   env: Record<string, string>,
   name: string = program,
+  { namespace, nodeArgs = [], main = join('apps', program, 'dist', 'main.js') }: HowToStart = {},
 ): RunningProcess {
-  return new RunningProcess({
-    name,
-    command: process.execPath,
-    args: [join('apps', program, 'dist', 'main.js')],
-    env,
-  })
+  const node = [process.execPath, ...nodeArgs, main]
+  const [command = '', ...args] = namespace ? ['nsenter', `--net=/run/netns/${namespace}`, ...node] : node
+  return new RunningProcess({ name, command, args, env })
 }

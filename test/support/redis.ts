@@ -10,11 +10,14 @@ const SETTINGS = '--appendonly yes --appendfsync always --maxmemory-policy noevi
 export class RedisServer {
   readonly port: number
   readonly folder: string
+  /** Where it listens; other machines' namespaces reach it only where it is told to. */
+  readonly addresses: readonly string[]
   #process: RunningProcess | undefined
 
-  constructor(port: number, folder: string) {
+  constructor(port: number, folder: string, addresses: readonly string[] = ['127.0.0.1']) {
     this.port = port
     this.folder = folder
+    this.addresses = addresses
   }
 
   get url(): string {
@@ -22,7 +25,12 @@ export class RedisServer {
   }
 
   get pid(): number {
-    return this.#running().pid
+    return this.process.pid
+  }
+
+  get process(): RunningProcess {
+    if (!this.#process) throw new Error('this Redis was not started')
+    return this.#process
   }
 
   /** Starts it, also again after stop() or kill(): on the same port, with the data that its folder holds. */
@@ -31,25 +39,25 @@ export class RedisServer {
       name: `redis-server ${this.port}`,
       command: 'redis-server',
       cwd: this.folder,
-      args: ['--bind', '127.0.0.1', '--port', String(this.port), '--dir', this.folder, ...SETTINGS],
+      args: ['--bind', ...this.addresses, '--port', String(this.port), '--dir', this.folder, ...this.#settings()],
     })
     await this.#process.waitForLine(/Ready to accept connections/)
   }
 
   stop(): Promise<Exit> {
-    return this.#running().stop()
+    return this.process.stop()
   }
 
   kill(): Promise<Exit> {
-    return this.#running().kill()
+    return this.process.kill()
   }
 
   async pause(): Promise<void> {
-    await this.#running().pause()
+    await this.process.pause()
   }
 
   resume(): void {
-    this.#running().resume()
+    this.process.resume()
   }
 
   /** Kills it and removes its data. */
@@ -59,9 +67,9 @@ export class RedisServer {
     await removeEmptyRunFolder()
   }
 
-  #running(): RunningProcess {
-    if (!this.#process) throw new Error('this Redis was not started')
-    return this.#process
+  #settings(): string[] {
+    // Where it listens for others than this machine, it would refuse them without a password.
+    return this.addresses.length > 1 ? [...SETTINGS, '--protected-mode', 'no'] : SETTINGS
   }
 }
 

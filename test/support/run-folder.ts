@@ -43,6 +43,7 @@ export async function sweepDeadRuns(): Promise<void> {
 export async function removeRun(folder: string): Promise<void> {
   for (const name of await namesOfEngines(folder)) await cleanEngine(name, join(folder, engineNumber(name)))
   for (const { pid } of await processesOf(folder)) killIfAlive(pid)
+  for (const mount of await mountsBelow(folder)) await run('umount', ['--lazy', mount])
   await rm(folder, { recursive: true, force: true })
 }
 
@@ -80,6 +81,12 @@ export async function isRunning(pid: number): Promise<boolean> {
 
 function folderOf(pid: number): string {
   return `/tmp/deblox-${pid}`
+}
+
+/** A small disk that a test mounted. Those of engines are in namespaces of their own. */
+async function mountsBelow(folder: string): Promise<string[]> {
+  const mounts = (await readFile('/proc/self/mounts', 'utf8')).split('\n')
+  return mounts.flatMap((line) => line.split(' ')[1] ?? []).filter((path) => path.startsWith(`${folder}/`))
 }
 
 async function namesOfEngines(folder: string): Promise<string[]> {

@@ -8,7 +8,15 @@ export interface ApiConfig {
   AUTH: 'on' | 'off'
   PORT: number
   HOST: string
+  DEBLOX_MAX_QUEUE_DEPTH: number
+  DEBLOX_MAX_JOBS_PER_OWNER: number
 }
+
+const count = Joi.number()
+  .integer()
+  .min(1)
+  .max(10_000_000)
+  .messages({ '*': 'expected a whole number from 1 to 10000000' })
 
 /** Reads the API's variables once. Throws one line that names the variable, what was expected and what arrived. */
 export function readConfig(env: NodeJS.ProcessEnv = process.env): ApiConfig {
@@ -16,5 +24,7 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): ApiConfig {
     ...commonVariables,
     PORT: Joi.number().integer().min(0).max(65_535).default(8080),
     HOST: Joi.string().hostname().default('127.0.0.1'),
+    DEBLOX_MAX_QUEUE_DEPTH: count.default(10_000),
+    DEBLOX_MAX_JOBS_PER_OWNER: count.default(5_000),
   })
 }

@@ -2,8 +2,8 @@ import { DebloxError, errorTable } from '@deblox/actions/errors'
 import type { JobError } from '@deblox/fleet/job'
 import type { Answer } from './route'
 
-/** How long a caller should leave Redis alone before it asks again, in seconds. */
-const retryAfter = '1'
+/** How long a caller should leave us alone before it asks again, in seconds, where the failure does not say. */
+const retryAfter = 1
 
 export const problemType = 'application/problem+json'
 
@@ -14,7 +14,9 @@ export function problem({ code, status, message, details }: JobError, more: Reco
     body: { ...details, ...more, title: errorTable[code].title, status, code, detail: message },
     headers: {
       'Content-Type': problemType,
-      ...(status === 503 ? { 'Retry-After': retryAfter } : {}),
+      ...(status === 503 || status === 429
+        ? { 'Retry-After': String(Number(details?.['retryAfter'] ?? retryAfter)) }
+        : {}),
     },
   }
 }

@@ -1,33 +1,34 @@
 import { randomUUID } from 'node:crypto'
-import { once } from 'node:events'
-import { createServer, type Server } from 'node:http'
 import { join } from 'node:path'
 import { openFleet } from '@deblox/fleet/fleet'
+import { Janitor } from '@deblox/fleet/janitor'
+import { limitsOf } from '@deblox/fleet/limits'
+import { memoryWatchOf } from '@deblox/fleet/memory'
 import { openLog, openRedis, runProgram, type Stop } from '@deblox/fleet/program'
 import { readReplies } from '@deblox/fleet/replies'
+import { admissionOf } from './admission'
 import { createApp } from './app'
 import { boardAt } from './board'
-import { type ApiConfig, readConfig } from './config'
+import { readConfig } from './config'
 import { docsPage } from './docs-page'
 import { metricsOf } from './metrics'
 import { allRoutes } from './routes'
+import { serve } from './serve'
 import { readShippedTemplates } from './shipped-templates'
-import { submitTo } from './submit'
 import { Waiter } from './wait'
 
-/** Requests under way get so long when the API stops, in milliseconds. */
-const graceMs = 8_000
 const templatesFolder = join(__dirname, '../../../templates')
 
-async function startApi(): Promise<Stop> {
+async function startApi(stopping: AbortSignal): Promise<Stop> {
   const config = readConfig()
   const log = openLog(config.LOG_LEVEL, { app: 'api' })
   const shipped = readShippedTemplates(templatesFolder)
-  const redis = await openRedis(config.REDIS_URL, 'fail-fast', log)
+  const redis = await openRedis(config.REDIS_URL, 'fail-fast', log, stopping)
   const fleet = openFleet(redis, config.DEBLOX_PREFIX, shipped)
   const replyTo = fleet.keys.replies(randomUUID())
   const waiter = new Waiter(fleet.jobs)
-  const metrics = metricsOf(fleet)
+  const memory = memoryWatchOf(redis)
+  const metrics = metricsOf(fleet, memory)
   const replies = readReplies(config.REDIS_URL, replyTo, {
     onReply(reply) {
       metrics.onReply(reply)
@@ -36,60 +37,34 @@ async function startApi(): Promise<Stop> {
     onGap: () => void waiter.onGap(),
     onError: (error) => log.debug({ reason: error.message }, 'reading replies failed; trying again'),
   })
+  const limits = limitsOf(redis, fleet.keys, config.DEBLOX_PREFIX, {
+    queueDepth: config.DEBLOX_MAX_QUEUE_DEPTH,
+    jobsPerOwner: config.DEBLOX_MAX_JOBS_PER_OWNER,
+  })
+  const admission = admissionOf(limits, memory, metrics.onRefused)
+  const janitor = new Janitor(fleet, log)
+  janitor.start()
   const app = createApp({
-    routes: allRoutes(fleet, submitTo(fleet, waiter, replyTo), metrics.route),
+    routes: allRoutes({ fleet, waiter, admission, replyTo }, metrics.route),
     pages: [
       { path: '/jobs', handler: boardAt('/jobs', fleet) },
       { path: '/docs', handler: docsPage() },
     ],
     log,
   })
-  const server = createServer(app)
-  await listen(server, config)
-  log.info({ url: urlOf(server) }, 'listening')
+  const server = await serve(app, { host: config.HOST, port: config.PORT }, () => metrics.onRefused('connections'))
+  log.info({ url: server.url }, 'listening')
 
   return async () => {
     log.info('stopping')
-    await close(server)
+    // Their jobs go on, and can be looked up on any other replica.
+    waiter.drain()
+    await server.close()
     replies.close()
+    await janitor.stop()
     await fleet.topics.close()
     redis.disconnect()
   }
-}
-
-async function listen(server: Server, { PORT, HOST }: ApiConfig): Promise<void> {
-  server.listen(PORT, HOST)
-  try {
-    await once(server, 'listening')
-  } catch (error) {
-    throw new TypeError(whyNotListening(error, PORT, HOST), { cause: error })
-  }
-}
-
-function whyNotListening(error: unknown, port: number, host: string): string {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined
-  if (code === 'EADDRINUSE') return `PORT: expected a free port of ${host}, got ${port}, which is in use`
-  if (code === 'EACCES') return `PORT: expected a port that this user may open, got ${port}`
-  return `HOST: expected an address of this machine, got ${host} (${String(code)})`
-}
-
-/** Takes no more requests, and lets those under way end. */
-async function close(server: Server): Promise<void> {
-  const closed = once(server, 'close')
-  server.close()
-  // A connection whose last request has been answered would be kept alive for five seconds more.
-  const idle = setInterval(() => server.closeIdleConnections(), 50)
-  const grace = setTimeout(() => server.closeAllConnections(), graceMs)
-  await closed
-  clearInterval(idle)
-  clearTimeout(grace)
-}
-
-function urlOf(server: Server): string {
-  const address = server.address()
-  if (address === null || typeof address === 'string') return String(address)
-  const host = address.family === 'IPv6' ? `[${address.address}]` : address.address
-  return `http://${host}:${address.port}`
 }
 
 void runProgram('api', startApi)

@@ -1,5 +1,6 @@
 import type { Fleet } from '@deblox/fleet/fleet'
 import { clusterTopic, dockTopic } from '@deblox/fleet/names'
+import type { MemoryWatch } from '@deblox/fleet/memory'
 import type { Reply } from '@deblox/fleet/replies'
 import Joi from 'joi'
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
@@ -8,6 +9,8 @@ import type { Route } from './route'
 export interface Metrics {
   /** Counts a job's slot that has ended. Replies come once, to the replica that accepted the job. */
   onReply(reply: Reply): void
+  /** Counts a request that was refused because a limit was reached. */
+  onRefused(limit: string): void
   route: Route
 }
 
@@ -15,7 +18,7 @@ const dockStates = ['ready', 'unreachable', 'daemon-unhealthy', 'drained'] as co
 const depthStates = ['waiting', 'active', 'delayed'] as const
 
 /** What Prometheus reads. Depths and docks are read from Redis when it asks. */
-export function metricsOf(fleet: Fleet): Metrics {
+export function metricsOf(fleet: Fleet, memory: MemoryWatch): Metrics {
   const registry = new Registry()
   const registers = [registry]
   const ended = new Counter({
@@ -55,13 +58,27 @@ export function metricsOf(fleet: Fleet): Metrics {
       for (const state of dockStates) this.set({ state }, all.filter((dock) => dock.state === state).length)
     },
   })
-  registry.registerMetric(depth)
-  registry.registerMetric(docks)
+  const refused = new Counter({
+    name: 'deblox_refused_total',
+    help: 'Requests that this replica refused because a limit was reached, by limit',
+    labelNames: ['limit'],
+    registers,
+  })
+  const memoryRatio = new Gauge({
+    name: 'deblox_redis_memory_ratio',
+    help: 'The part of its memory that Redis has in use, 0 where it does not tell',
+    registers: [],
+    async collect() {
+      this.set(await memory.ratio())
+    },
+  })
+  for (const read of [depth, docks, memoryRatio]) registry.registerMetric(read)
   return {
     onReply({ action, acceptedAt, outcome }) {
       ended.inc({ action, outcome: outcome.state })
       duration.observe({ action }, Math.max(0, outcome.finishedAt - acceptedAt) / 1000)
     },
+    onRefused: (limit) => refused.inc({ limit }),
     route: {
       method: 'GET',
       path: '/metrics',

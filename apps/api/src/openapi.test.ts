@@ -5,6 +5,7 @@ import Joi from 'joi'
 import { openApiOf } from './openapi'
 import { pathFields, type Route } from './route'
 import { allRoutes } from './routes'
+import type { Desk } from './submit'
 
 interface Parameter {
   name: string
@@ -28,7 +29,7 @@ const metrics: Route = {
   answers: { 200: 'Figures' },
   handle: async () => ({ status: 200 }),
 }
-const routes = allRoutes(nowhere, () => Promise.reject(new Error('not asked')), metrics)
+const routes = allRoutes({ fleet: nowhere } as Desk, metrics)
 const described = routes.filter(({ tag }) => tag !== 'description')
 const { paths } = openApiOf(described) as { paths: Record<string, Record<string, Operation>> }
 

@@ -1,4 +1,3 @@
-import type { Fleet } from '@deblox/fleet/fleet'
 import Joi from 'joi'
 import { openApiOf } from './openapi'
 import type { Route } from './route'
@@ -9,17 +8,19 @@ import { documentRoute } from './routes/documents'
 import { healthRoutes } from './routes/health'
 import { jobRoutes } from './routes/jobs'
 import { templateRoutes } from './routes/templates'
-import type { Submit } from './submit'
+import { type Desk, submitTo } from './submit'
 
 /** Every route of the API, those that describe it among them. */
-export function allRoutes(fleet: Fleet, submit: Submit, metrics: Route): Route[] {
+export function allRoutes(desk: Desk, metrics: Route): Route[] {
+  const { fleet, admission } = desk
+  const submit = submitTo(desk)
   const described = [
     documentRoute(submit),
     ...containerRoutes(fleet),
     ...actionRoutes(submit),
     ...dockRoutes(fleet),
-    ...templateRoutes(fleet),
-    ...jobRoutes(fleet),
+    ...templateRoutes(fleet, admission),
+    ...jobRoutes(desk),
     ...healthRoutes(fleet),
     metrics,
   ]

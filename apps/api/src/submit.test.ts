@@ -1,10 +1,13 @@
 import type { Action } from '@deblox/actions/define-action'
 import { DebloxError } from '@deblox/actions/errors'
 import { findAction } from '@deblox/actions/registry'
+import type { DockState } from '@deblox/fleet/docks'
 import type { Fleet } from '@deblox/fleet/fleet'
 import type { JobRecord, SlotOutcome, SlotStatus } from '@deblox/fleet/job'
 import type { Submission } from '@deblox/fleet/jobs'
+import { times } from '@deblox/fleet/names'
 import { eventually } from '../../../test/support/eventually'
+import type { Admission } from './admission'
 import type { Caller } from './route'
 import { submitTo } from './submit'
 import { Waiter } from './wait'
@@ -31,9 +34,8 @@ const outcome: SlotOutcome = {
 }
 
 /** A double of the fleet in this process: which docks there are, and what was accepted under which key. */
-function fleetDouble({ ready = ['dock-a', 'dock-b', 'dock-c'] } = {}) {
+function fleetDouble({ ready = ['dock-a', 'dock-b', 'dock-c'], state = 'ready' as DockState } = {}) {
   const accepted: Submission[] = []
-  const kept: string[] = []
   const byKey = new Map<string, { record: JobRecord; payload: string }>()
   const slots: SlotStatus[] = [{ slot: 1, state: 'waiting', dock: null, attempts: 0, startedAt: null }]
   let dealt = 0
@@ -47,6 +49,7 @@ function fleetDouble({ ready = ['dock-a', 'dock-b', 'dock-c'] } = {}) {
     docks: {
       isRegistered: async (hostname: string) => ready.includes(hostname),
       list: async () => ready.map((hostname) => ({ hostname, state: 'ready' })),
+      states: async () => new Map<string, DockState>([['dock-b', state]]),
     },
     index: {
       locate: async (reference: string, hostname?: string) => {
@@ -68,13 +71,23 @@ function fleetDouble({ ready = ['dock-a', 'dock-b', 'dock-c'] } = {}) {
       },
       recall: async (_actor: string, { key, payload }: { key: string; payload: string }) => known(key, payload) ?? null,
       status: async () => ({ slots }),
-      keep: async (id: string) => void kept.push(id),
     },
   } as unknown as Fleet
   const waiter = new Waiter(fleet.jobs)
-  const submit = submitTo(fleet, waiter, 'replies')
+  const asked: Parameters<Admission['job']>[0][] = []
+  const admission = { job: async (demand: Parameters<Admission['job']>[0]) => void asked.push(demand) } as Admission
+  const submit = submitTo({ fleet, waiter, admission, replyTo: 'replies' })
   const records = () => accepted.map(({ record }) => record)
-  return { submit, waiter, kept, records, located, slots, topics: () => records().flatMap(({ topics }) => topics) }
+  return {
+    submit,
+    waiter,
+    asked,
+    admission,
+    records,
+    located,
+    slots,
+    topics: () => records().flatMap(({ topics }) => topics),
+  }
 }
 
 describe('where a job goes', () => {
@@ -199,15 +212,53 @@ describe('a repeated key', () => {
 test('nothing is waited for any more when a job could not be accepted', async () => {
   const double = fleetDouble()
   const fleet = { jobs: { accept: () => Promise.reject(new DebloxError('redis_unavailable', 'away')) } }
-  const submit = submitTo(fleet as unknown as Fleet, double.waiter, 'replies')
+  const { waiter, admission } = double
+  const submit = submitTo({ fleet: fleet as unknown as Fleet, waiter, admission, replyTo: 'replies' })
   await expect(submit(action('create-container'), { image: 'busybox' }, caller())).rejects.toMatchObject({
     code: 'redis_unavailable',
   })
   expect((double.waiter as unknown as { waiting: Map<string, unknown> }).waiting.size).toBe(0)
 })
 
-test('a job that is still running when its caller is answered is kept', async () => {
+test('a job that still waits for a dock that is not heard of says so', async () => {
+  const double = fleetDouble({ state: 'unreachable' })
+  const { slots } = await double.submit(action('stop-container'), { id: 'web' }, caller())
+  expect(slots).toMatchObject([{ state: 'waiting', error: { code: 'host_unreachable', status: 503 } }])
+})
+
+test('there is asked for room before a job is accepted, and not for one that was accepted before', async () => {
   const double = fleetDouble()
-  const { record } = await double.submit(action('list-images'), {}, caller({ prefer: { waitMs: 0, applied: '' } }))
-  expect(double.kept).toEqual([record.id])
+  const key = caller({ idempotencyKey: 'once' })
+  for (const _ of [1, 2]) await double.submit(action('create-container'), { image: 'busybox', instances: 2 }, key)
+  const topics = ['deblox.docker.dock-a', 'deblox.docker.dock-b']
+  expect(double.asked).toEqual([{ owner: 'anna', topics, size: JSON.stringify({ image: 'busybox' }).length }])
+})
+
+describe('when a job may not be begun any more', () => {
+  const expiryOf = async (name: string, request: object) => {
+    const double = fleetDouble()
+    const before = Date.now()
+    await double.submit(action(name), request, caller())
+    return (double.records()[0]?.expiresAt ?? 0) - before
+  }
+
+  test.each([
+    ['list-images', times.deadline.read],
+    ['stop-container', times.deadline.change],
+  ])('%s: after %d ms unless its caller says less', async (name, ms) => {
+    const request = name === 'list-images' ? {} : { id: 'web' }
+    const slack = 1_000
+    expect(Math.abs((await expiryOf(name, request)) - ms)).toBeLessThan(slack)
+    const later = new Date(Date.now() + 2 * ms).toISOString()
+    expect(Math.abs((await expiryOf(name, { ...request, expiresAt: later })) - ms)).toBeLessThan(slack)
+    const sooner = new Date(Date.now() + 60_000).toISOString()
+    expect(Math.abs((await expiryOf(name, { ...request, expiresAt: sooner })) - 60_000)).toBeLessThan(slack)
+  })
+
+  test('a time that is over is refused', async () => {
+    await expect(expiryOf('stop-container', { id: 'web', expiresAt: '2020-01-01' })).rejects.toMatchObject({
+      code: 'invalid_request',
+      message: expect.stringContaining('expiresAt: expected a time that is still to come') as string,
+    })
+  })
 })

@@ -136,3 +136,27 @@ describe('a job that another replica accepted', () => {
     expect(status.mock.calls.length).toBeLessThan(6)
   })
 })
+
+describe('a replica that stops', () => {
+  test('answers at once whoever waits for a job of its own', async () => {
+    const { waiter } = waiterOver([waiting(1)])
+    const outcome = waiter.expect('job', 1).outcome(record, 60_000, stays)
+    waiter.drain()
+    await expect(outcome).resolves.toEqual([waiting(1)])
+  })
+
+  test('answers at once whoever follows a job of another replica', async () => {
+    const { waiter } = waiterOver([waiting(1)])
+    const outcome = waiter.follow('job', 60_000, stays)
+    await settled()
+    waiter.drain()
+    await expect(outcome).resolves.toEqual([waiting(1)])
+  })
+
+  test('lets nobody begin to wait', async () => {
+    const { waiter } = waiterOver([waiting(1)])
+    waiter.drain()
+    await expect(waiter.expect('job', 1).outcome(record, 60_000, stays)).resolves.toEqual([waiting(1)])
+    await expect(waiter.follow('job', 60_000, stays)).resolves.toEqual([waiting(1)])
+  })
+})

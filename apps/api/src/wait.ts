@@ -1,4 +1,3 @@
-import { setTimeout as wait } from 'node:timers/promises'
 import { DebloxError } from '@deblox/actions/errors'
 import { isFinished, type JobRecord, type SlotOutcome, type SlotStatus } from '@deblox/fleet/job'
 import type { Jobs } from '@deblox/fleet/jobs'
@@ -27,6 +26,7 @@ const look = { first: 50, longest: 1_000 }
  */
 export class Waiter {
   private readonly waiting = new Map<string, Waiting>()
+  private readonly draining = new AbortController()
 
   constructor(private readonly jobs: Jobs) {}
 
@@ -40,7 +40,7 @@ export class Waiter {
     this.waiting.set(jobId, waiting)
     return {
       outcome: async (record, ms, gone) => {
-        if (ms > 0 && !gone.aborted) await before(ended, ms, gone)
+        if (ms > 0) await before(ended, ms, [gone, this.draining.signal])
         this.waiting.delete(jobId)
         return isComplete(waiting) ? this.whole(record, waiting) : this.lookUpOrWaiting(record)
       },
@@ -54,9 +54,15 @@ export class Waiter {
     for (let pause = look.first; ; pause = Math.min(2 * pause, look.longest)) {
       const { slots } = await this.jobs.status(jobId)
       const left = deadline - Date.now()
-      if (left <= 0 || gone.aborted || slots.every(isFinished)) return slots
-      await wait(Math.min(pause, left), undefined, { signal: gone }).catch(() => undefined)
+      const over = left <= 0 || gone.aborted || this.draining.signal.aborted
+      if (over || slots.every(isFinished)) return slots
+      await before(never, Math.min(pause, left), [gone, this.draining.signal])
     }
+  }
+
+  /** Ends all waits at once, those too that are yet to begin: their callers are told where to look. */
+  drain(): void {
+    this.draining.abort()
   }
 
   /** Takes a reply from the stream. */
@@ -106,15 +112,19 @@ export class Waiter {
 
 const isComplete = ({ slots, outcomes }: Waiting): boolean => outcomes.size === slots
 
-/** Resolves when the promise does, the time is over, or the signal aborts. */
-async function before(promise: Promise<void>, ms: number, gone: AbortSignal): Promise<void> {
+const never = new Promise<void>(() => {})
+
+/** Resolves when the promise does, the time is over, or one of the signals aborts. */
+async function before(promise: Promise<void>, ms: number, signals: AbortSignal[]): Promise<void> {
+  if (signals.some(({ aborted }) => aborted)) return
   let end: () => void = () => {}
   const over = new Promise<void>((resolve) => {
     end = resolve
   })
   const timer = setTimeout(end, ms)
-  gone.addEventListener('abort', end)
-  await Promise.race([promise, over])
+  for (const signal of signals) signal.addEventListener('abort', end)
+  // A promise that never resolves would keep what races with it.
+  await (promise === never ? over : Promise.race([promise, over]))
   clearTimeout(timer)
-  gone.removeEventListener('abort', end)
+  for (const signal of signals) signal.removeEventListener('abort', end)
 }

@@ -9,6 +9,7 @@ export interface WorkerConfig {
   LOG_LEVEL: string
   DOCKER_HOST: string
   DOCK_HOSTNAME: string
+  DEBLOX_STATE_DIR: string
 }
 
 /** Reads the worker's variables once. Throws one line that names the variable, what was expected and what arrived. */
@@ -19,6 +20,10 @@ export async function readConfig(env: NodeJS.ProcessEnv = process.env): Promise<
       .pattern(/^unix:\/\/\/.+$/)
       .default('unix:///var/run/docker.sock')
       .messages({ 'string.pattern.base': 'expected unix:// and the absolute path of the daemon’s socket' }),
+    DEBLOX_STATE_DIR: Joi.string()
+      .pattern(/^\//)
+      .default('/var/lib/deblox')
+      .messages({ 'string.pattern.base': 'expected the absolute path of a folder' }),
     DOCK_HOSTNAME: hostname.default(env['DOCK_HOSTNAME'] ? '' : await machineName()),
   })
 }

@@ -19,6 +19,7 @@ class GatesDouble {
   readonly work = new Gate()
   readonly clusterWork = new Gate()
   mayPlace = async () => this.eligible
+  actsSince = () => 0
   eligible = true
 }
 
@@ -35,12 +36,15 @@ function consuming(): Consumers {
     hostname: 'here',
     docker: double.docker,
     leaseLost: () => new AbortController().signal,
+    daemonLost: () => new AbortController().signal,
+    graceMs: () => 0,
+    now: () => Date.now(),
     fleet: use.fleet(),
     daemon: new Gate(true),
     refresh: async () => {},
     touch: () => {},
   }
-  return new Consumers(use.fleet(), gates as unknown as Dock, context, pino({ level: 'silent' }))
+  return new Consumers(use.fleet(), gates as unknown as Dock, context, pino({ level: 'silent' }), () => {})
 }
 
 async function accept(action: string, params: JobRecord['params']): Promise<string> {

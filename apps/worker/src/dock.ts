@@ -1,16 +1,20 @@
+import { performance } from 'node:perf_hooks'
 import { setTimeout as wait } from 'node:timers/promises'
+import { withDeadline } from '@deblox/actions/deadline'
 import { DebloxError } from '@deblox/actions/errors'
-import type { EngineFacts } from '@deblox/fleet/docks'
+import type { FleetClock } from '@deblox/fleet/clock'
 import type { Fleet } from '@deblox/fleet/fleet'
-import { newJobId } from '@deblox/fleet/job'
-import { clusterTopic, times } from '@deblox/fleet/names'
+import { times } from '@deblox/fleet/names'
 import { readyDocks } from '@deblox/fleet/placement'
 import type Docker from 'dockerode'
 import type { Logger } from 'pino'
-import { withDeadline } from '@deblox/actions/deadline'
-import { troubleOf } from './docker'
-import { Gate } from './gate'
+import { coalesce } from './coalesce'
+import { DaemonHealth } from './daemon-health'
+import { readEngineFacts } from './engine-facts'
+import type { Gate } from './gate'
 import type { Lease } from './lease'
+import { Membership } from './membership'
+import { WorkGates } from './work-gates'
 
 export interface DockEvents {
   /** This worker has (again) the right to act and a daemon that answers, but takes no work before this has ended. */
@@ -23,14 +27,15 @@ export interface DockEvents {
 
 /** This dock's standing in the fleet: its lease, its daemon's health, and whether it may be given work. */
 export class Dock {
-  /** Open while the daemon answers. */
-  readonly daemon = new Gate()
+  private readonly gates = new WorkGates()
   /** Open while this dock may take jobs from its own topic. */
-  readonly work = new Gate()
+  readonly work = this.gates.own
   /** Open while this dock may take jobs from the cluster topic. */
-  readonly clusterWork = new Gate()
-  /** Whether new containers might be placed here at the last heartbeat. */
-  private eligible = false
+  readonly clusterWork = this.gates.cluster
+  /** Open while the daemon answers. Whoever finds that it cannot be reached shuts it. */
+  readonly daemon: Gate
+  /** Redis's time. */
+  readonly clock: FleetClock
   private registered = false
   /** Whether the fleet has been told what this engine is. */
   private described = false
@@ -39,38 +44,50 @@ export class Dock {
   private absences = 1
   private seenTo = 0
   private returning: Promise<void> | undefined
-  /** What the last check found; unknown before the first. */
-  private daemonAnswered: boolean | undefined
+  private readonly membership: Membership
+  private readonly health: DaemonHealth
   private readonly stopping = new AbortController()
+  private readonly beatOnce = coalesce(() => this.beat())
+  private beating: Promise<void> = Promise.resolve()
   private loops: Promise<unknown> = Promise.resolve()
 
   constructor(
     private readonly hostname: string,
+    /** Tells this machine from another that had its name; null where that cannot be told. */
+    identity: string | null,
     private readonly fleet: Fleet,
     private readonly docker: Docker,
     private readonly lease: Lease,
     private readonly events: DockEvents,
     private readonly log: Logger,
-  ) {}
+    private readonly monotonic: () => number = () => performance.now(),
+  ) {
+    this.membership = new Membership(hostname, lease.incarnation, identity, fleet, log, monotonic)
+    this.health = new DaemonHealth(docker, log, (healthy) => this.onDaemon(healthy))
+    this.daemon = this.health.gate
+    this.clock = this.membership.clock
+  }
 
-  /** Takes the lease, publishes `register`, and keeps both alive. Throws `lease_lost` where another worker lives. */
-  async start(): Promise<void> {
-    const acquired = await this.lease.acquire((ms) => wait(ms, undefined, { signal: this.stopping.signal }))
-    if (!acquired) throw this.replaced()
-    await this.publishRegister()
-    await this.checkDaemon()
-    await this.beat()
-    this.loops = Promise.all([
-      // A daemon that is away is asked more often, so that its work goes on soon after it is back.
-      this.forEver(
-        () => this.checkDaemon(),
-        () => (this.daemon.isOpen() ? times.heartbeat : times.heartbeat / 8),
-      ),
-      this.forEver(
-        () => this.beat(),
-        () => (this.registered ? times.heartbeat : times.heartbeat / 8),
-      ),
-    ])
+  /**
+   * Takes the lease, publishes `register`, and keeps both alive. Throws `lease_lost` where another worker lives, and
+   * the signal's reason where it aborts before this has ended: the lease is given back then.
+   */
+  async start(signal: AbortSignal = new AbortController().signal): Promise<void> {
+    const stop = (): void => this.stopping.abort(signal.reason)
+    if (signal.aborted) stop()
+    signal.addEventListener('abort', stop, { once: true })
+    try {
+      await this.join()
+    } catch (error) {
+      this.stopping.abort(error)
+      await this.beating
+      if (this.lease.isHeld()) await this.lease.release().catch(() => undefined)
+      throw error
+    } finally {
+      signal.removeEventListener('abort', stop)
+    }
+    this.health.start(this.stopping.signal)
+    this.loops = Promise.all([this.health.ended(), this.beatForEver()])
   }
 
   /**
@@ -78,51 +95,76 @@ export class Dock {
    * drain that its caller has seen acknowledged.
    */
   async mayPlace(): Promise<boolean> {
-    if (this.eligible && !(await this.fleet.docks.takesContainers(this.hostname))) {
-      this.eligible = false
-      this.clusterWork.set(false)
-    }
-    return this.eligible
+    if (this.gates.placing && !(await this.fleet.docks.takesContainers(this.hostname))) this.gates.stopPlacing()
+    return this.gates.placing
+  }
+
+  /**
+   * Aborts when the daemon stops answering: it may never answer what it was asked, and whether that took effect is not
+   * known then. When the daemon is back there is another signal.
+   */
+  daemonLost(): AbortSignal {
+    return this.health.lost
+  }
+
+  /**
+   * How long no other dock may be called dead, in milliseconds; 0 mostly. While Redis was away nobody could renew a lease:
+   * a missing one says something only when everybody has had the time to.
+   */
+  graceMs(): number {
+    return this.membership.graceMs
+  }
+
+  /**
+   * Since when the host name stands for this machine, by Redis's clock; 0 where no other is known to have had it. A job on
+   * this dock's topic that was accepted before was meant for that other machine.
+   */
+  actsSince(): number {
+    return this.membership.since
   }
 
   /** Takes no more work; what is being done goes on under the lease. */
   drain(): void {
     this.stopping.abort(new Error('the worker stops'))
-    this.shutGates()
+    this.gates.shut()
   }
 
   /** Gives the lease back. */
   async leave(): Promise<void> {
     await this.loops
+    await this.beating
     await this.returning
     await this.lease.release()
   }
 
-  private async publishRegister(): Promise<void> {
-    const id = newJobId()
-    const replyTo = this.fleet.keys.replies(`worker-${this.hostname}`)
-    const actor = `worker:${this.hostname}`
-    const record = { id, action: 'register', params: { hostname: this.hostname }, actor, owner: actor, replyTo }
-    await this.fleet.jobs.accept({
-      record: { ...record, numbered: false, acceptedAt: Date.now(), topics: [clusterTopic] },
-    })
+  private async join(): Promise<void> {
+    const { signal } = this.stopping
+    signal.throwIfAborted()
+    const acquired = await this.lease.acquire((ms) => wait(ms, undefined, { signal }))
+    if (!acquired) throw replaced(this.hostname)
+    const { membership, health } = this
+    for (const step of [() => membership.begin(), () => membership.register(), () => health.check(), this.beatOnce]) {
+      signal.throwIfAborted()
+      await step()
+    }
+    signal.throwIfAborted()
   }
 
-  private async checkDaemon(): Promise<void> {
-    const trouble = await troubleOf(this.docker)
-    const healthy = trouble === undefined
-    if (healthy === this.daemonAnswered && healthy === this.daemon.isOpen()) return
-    this.daemonAnswered = healthy
-    if (healthy) this.log.info('the daemon answers')
-    else this.log.warn({ err: trouble }, 'the daemon does not answer; no work is taken until it does')
-    this.daemon.set(healthy)
+  private onDaemon(healthy: boolean): void {
     // Another version may answer than before.
     this.described = false
+    if (!healthy) this.gates.shut()
+    // The fleet is told at once, not with the next heartbeat.
+    if (!this.stopping.signal.aborted) this.beating = this.tryBeat()
   }
 
   private async beat(): Promise<void> {
-    const { held, registered, known, drain } = await this.lease.renew(this.daemon.isOpen() ? 'ok' : 'unhealthy')
+    const sent = this.monotonic()
+    const heartbeat = await this.lease.renew(this.daemon.isOpen() ? 'ok' : 'unhealthy')
+    const { held, registered, known, drain, redisMs, epoch } = heartbeat
+    this.membership.heard(redisMs, sent)
     if (!held) return this.reclaimLease()
+    if (epoch !== null) await this.membership.adopt(epoch)
     // It may have been unregistered and registered again since the last heartbeat.
     const joined = registered && !(this.registered && known)
     this.registered = registered
@@ -154,21 +196,13 @@ export class Dock {
 
   /** Whether this dock may take jobs from its own topic, or, with `placed`, have new containers placed here. */
   private mayWork(placed: boolean): boolean {
-    const works = !this.stopping.signal.aborted && this.daemon.isOpen() && this.seenTo === this.absences
+    const mayAct = !this.stopping.signal.aborted && this.lease.isHeld()
+    const works = mayAct && this.daemon.isOpen() && this.seenTo === this.absences
     return works && (!placed || (this.registered && !this.drained))
   }
 
-  /** `onlyOne`: nobody else would take from the cluster topic what needs no daemon. */
   private openGates(onlyOne = false): void {
-    this.eligible = this.mayWork(true)
-    this.work.set(this.mayWork(false))
-    this.clusterWork.set(this.eligible || onlyOne)
-  }
-
-  private shutGates(): void {
-    this.eligible = false
-    this.work.set(false)
-    this.clusterWork.set(false)
+    this.gates.set({ own: this.mayWork(false), placing: this.mayWork(true), onlyOne })
   }
 
   /** With no dock ready somebody must still take `register`, or the fleet could never have a first dock. */
@@ -178,48 +212,38 @@ export class Dock {
   }
 
   private async reclaimLease(): Promise<void> {
-    this.shutGates()
+    this.gates.shut()
+    // One that stops has no use for it, and would leave it behind.
+    if (this.stopping.signal.aborted) return
     const { acquired } = await this.fleet.docks.acquireLease(this.hostname, this.lease.incarnation)
-    if (!acquired) return this.events.onReplaced(this.replaced())
+    if (!acquired) return this.events.onReplaced(replaced(this.hostname))
     this.log.warn('the lease had run out; it was free and is taken again')
     this.registered = false
     this.absences++
+    await this.membership.beginAgain()
     return this.beat()
   }
 
   private async describe(): Promise<void> {
-    const read = () => readEngineFacts(this.docker)
-    const facts = await withDeadline(times.heartbeat, this.stopping.signal, read)
+    const facts = await withDeadline(times.heartbeat, this.stopping.signal, () => readEngineFacts(this.docker))
     this.described = await this.fleet.docks.describe(this.hostname, facts)
   }
 
-  private async forEver(round: () => Promise<void>, pauseMs: () => number): Promise<void> {
+  private async beatForEver(): Promise<void> {
     const { signal } = this.stopping
     while (!signal.aborted) {
-      await wait(pauseMs(), undefined, { signal }).catch(() => undefined)
-      if (signal.aborted) return
-      await round().catch((error: unknown) => this.log.warn({ err: error }, 'heartbeat failed; trying again'))
+      await wait(this.registered ? times.heartbeat : times.heartbeat / 8, undefined, { signal }).catch(() => undefined)
+      if (!signal.aborted) await this.tryBeat()
     }
   }
 
-  private replaced(): DebloxError {
-    return new DebloxError(
-      'lease_lost',
-      `DOCK_HOSTNAME: expected a name that no other worker uses, got ${this.hostname}, for which another worker lives`,
-    )
+  private tryBeat(): Promise<void> {
+    return this.beatOnce().catch((error: unknown) => this.log.warn({ err: error }, 'heartbeat failed; trying again'))
   }
 }
 
-async function readEngineFacts(docker: Docker): Promise<EngineFacts> {
-  const [info, version] = (await Promise.all([docker.info(), docker.version()])) as [
-    { NCPU: number; MemTotal: number; OperatingSystem: string },
-    { Version: string; ApiVersion: string },
-  ]
-  return {
-    engineVersion: version.Version,
-    apiVersion: version.ApiVersion,
-    os: info.OperatingSystem,
-    cpus: info.NCPU,
-    memory: info.MemTotal,
-  }
-}
+const replaced = (hostname: string): DebloxError =>
+  new DebloxError(
+    'lease_lost',
+    `DOCK_HOSTNAME: expected a name that no other worker uses, got ${hostname}, for which another worker lives`,
+  )

@@ -27,8 +27,19 @@ export function openDocker(dockerHost: string, mayWrite: () => boolean): Docker 
 
 /** Why the daemon cannot be used now, or undefined where it answers in time. */
 export async function troubleOf(docker: Docker): Promise<unknown> {
+  // Its types know no options. Without the signal every ping of a hung daemon would leave a connection behind.
+  const pinged = docker as unknown as { ping(options: { abortSignal: AbortSignal }): Promise<unknown> }
+  return whyNot((abortSignal) => pinged.ping({ abortSignal }))
+}
+
+/** The same of real work: a daemon can answer pings while what keeps its containers hangs. */
+export async function troubleAtWork(docker: Docker): Promise<unknown> {
+  return (await troubleOf(docker)) ?? whyNot((abortSignal) => docker.listContainers({ limit: 1, abortSignal }))
+}
+
+async function whyNot(ask: (abortSignal: AbortSignal) => Promise<unknown>): Promise<unknown> {
   try {
-    await withDeadline(pingMs, new AbortController().signal, () => docker.ping())
+    await withDeadline(pingMs, new AbortController().signal, ask)
     return undefined
   } catch (error) {
     return error

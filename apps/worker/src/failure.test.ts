@@ -1,6 +1,6 @@
 import { DebloxError } from '@deblox/actions/errors'
 import { DeadlineError } from '@deblox/actions/deadline'
-import { classify, outcomeUnknown, reportOf } from './failure'
+import { classify, outcomeUnknown, pauseBefore, reportOf, retries } from './failure'
 
 const withFields = (message: string, fields: object) => Object.assign(new Error(message), fields)
 
@@ -15,9 +15,15 @@ test.each([
   ['the daemon died over it', withFields('socket hang up', { code: 'ECONNRESET' }), 'unknown'],
   ['the daemon died over it', withFields('write', { code: 'EPIPE' }), 'unknown'],
   ['the answer was cut short', withFields('Parse Error', { code: 'HPE_INVALID_CONSTANT' }), 'unknown'],
-  ['the daemon did not answer in time', new DeadlineError(1000), 'unknown'],
+  ['the daemon did not answer in time', new DeadlineError(1000), 'timed-out'],
   ['the daemon said no', dockerError(409, 'in use'), 'final'],
-  ['the daemon failed', dockerError(500, 'oh'), 'final'],
+  ['the daemon failed', dockerError(500, 'oh'), 'server-error'],
+  [
+    'the daemon failed to start what it had created',
+    new DebloxError('docker_error', 'port taken', { status: 500 }),
+    'server-error',
+  ],
+  ['the daemon said no to what it had created', new DebloxError('docker_error', 'bad', { status: 400 }), 'final'],
   ['we said no', new DebloxError('invalid_request', 'no'), 'final'],
   ['an error without a code', new Error('bug'), 'final'],
   ['no error at all', 'text', 'final'],
@@ -44,4 +50,21 @@ test('says that an effect is not known, why, and what to do', () => {
   expect(error).toMatchObject({ code: 'outcome_unknown', status: 504, cause })
   expect(error.message).toMatch(/^stop-container: .* got expected an answer within 2 s, got none; .* look before/)
   expect(outcomeUnknown('stop-container', undefined).message).toContain('got none')
+})
+
+describe('an action that may be repeated', () => {
+  test('is tried again after a pause that doubles up to a limit, and not for ever', () => {
+    const pauses = Array.from({ length: retries.unknown.tries }, (_, n) => pauseBefore('unknown', n + 1))
+    expect(pauses).toEqual([100, 200, 400, 800, 1_600, null])
+    expect(pauseBefore('server-error', 1)).toBe(250)
+    expect(pauseBefore('server-error', 3)).toBeNull()
+  })
+
+  test('is not tried again where the answer was no', () => {
+    expect(pauseBefore('final', 1)).toBeNull()
+  })
+
+  test('waits for a daemon that was not reached, however often', () => {
+    expect(pauseBefore('not-sent', 1_000)).toBe(0)
+  })
 })

@@ -1,22 +1,61 @@
+import { DeadlineError } from '@deblox/actions/deadline'
 import { dockerMessage, dockerStatus } from '@deblox/actions/docker-status'
 import { DebloxError } from '@deblox/actions/errors'
 import type { JobError } from '@deblox/fleet/job'
-import { DeadlineError } from '@deblox/actions/deadline'
 
-/** `not-sent`: the daemon was never reached. `unknown`: it may have acted. `final`: it, or we, said no. */
-export type FailureClass = 'not-sent' | 'unknown' | 'final'
+/**
+ * What a failed call to the daemon says about its effect. `not-sent`: the daemon was never reached. `unknown`: it may have
+ * acted. `timed-out`: the same, after a long time. `server-error`: it says that it failed, but may have acted before it did.
+ * `final`: it, or we, said no.
+ */
+export type FailureClass = 'not-sent' | 'unknown' | 'timed-out' | 'server-error' | 'final'
+
+interface Retry {
+  /** How often an action that may be repeated is tried in all. */
+  tries: number
+  /** Before the second try, doubled before each further one, in milliseconds. */
+  firstPauseMs: number
+}
+
+/**
+ * What is done after each class. To try again is to look what happened: an action that may be repeated finds what an
+ * earlier try did. What was not sent waits for the daemon, however often.
+ */
+export const retries: Record<FailureClass, Retry> = {
+  'not-sent': { tries: Infinity, firstPauseMs: 0 },
+  unknown: { tries: 6, firstPauseMs: 100 },
+  'timed-out': { tries: 2, firstPauseMs: 100 },
+  'server-error': { tries: 3, firstPauseMs: 250 },
+  final: { tries: 1, firstPauseMs: 0 },
+}
+
+const longestPauseMs = 5_000
+
+/** How long to wait before the next try, after so many failures of a class; null where there is none. */
+export function pauseBefore(kind: FailureClass, failures: number): number | null {
+  const { tries, firstPauseMs } = retries[kind]
+  return failures >= tries ? null : Math.min(firstPauseMs * 2 ** (failures - 1), longestPauseMs)
+}
 
 const notSent = new Set(['ECONNREFUSED', 'ENOENT', 'EACCES'])
 
-/** What a failed call to the daemon says about its effect. */
+/** The class of a failure. */
 export function classify(error: unknown): FailureClass {
-  if (error instanceof DebloxError) return error.code === 'lease_lost' ? 'not-sent' : 'final'
-  if (dockerStatus(error) !== undefined) return 'final'
-  if (error instanceof DeadlineError) return 'unknown'
+  if (error instanceof DebloxError) return classOfOwn(error)
+  const status = dockerStatus(error)
+  if (status !== undefined) return classOfStatus(status)
+  if (error instanceof DeadlineError) return 'timed-out'
   const code = errorCode(error)
   if (code === undefined) return 'final'
   return notSent.has(code) ? 'not-sent' : 'unknown'
 }
+
+function classOfOwn({ code, status }: DebloxError): FailureClass {
+  if (code === 'lease_lost') return 'not-sent'
+  return code === 'docker_error' ? classOfStatus(status) : 'final'
+}
+
+const classOfStatus = (status: number): FailureClass => (status >= 500 ? 'server-error' : 'final')
 
 /** A failure as the job reports it: our code, or the daemon's status and words. */
 export function reportOf(error: unknown): JobError {

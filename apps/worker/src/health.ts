@@ -5,6 +5,7 @@
 import { openFleet } from '@deblox/fleet/fleet'
 import { exitWith } from '@deblox/fleet/program'
 import { connectRedis, whenReady } from '@deblox/fleet/redis'
+import { StartError } from '@deblox/fleet/start-error'
 import { readConfig } from './config'
 import { openDocker, troubleOf } from './docker'
 
@@ -18,12 +19,12 @@ async function check(): Promise<void> {
   await whenReady(redis, redisWaitMs)
   const { docks } = openFleet(redis, DEBLOX_PREFIX)
   if (!(await docks.isLeased(DOCK_HOSTNAME))) {
-    throw new TypeError(`DOCK_HOSTNAME: expected the worker of ${DOCK_HOSTNAME} to hold its lease, got none`)
+    throw new StartError(`DOCK_HOSTNAME: expected the worker of ${DOCK_HOSTNAME} to hold its lease, got none`)
   }
   const trouble = await troubleOf(openDocker(DOCKER_HOST, () => false))
   if (trouble !== undefined) {
     const why = trouble instanceof Error ? trouble.message : 'no answer'
-    throw new TypeError(`DOCKER_HOST: expected the daemon to answer, got ${why}`, { cause: trouble })
+    throw new StartError(`DOCKER_HOST: expected the daemon to answer, got ${why}`, { cause: trouble })
   }
   redis.disconnect()
 }

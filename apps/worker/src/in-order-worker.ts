@@ -1,5 +1,5 @@
 import { setImmediate as turn, setTimeout as wait } from 'node:timers/promises'
-import { type Job, Worker } from 'bullmq'
+import { type Job, type JobJson, Worker } from 'bullmq'
 
 /** A take that is under way is waited for so long at the most, in milliseconds: Redis may be away. */
 const takingMs = 1_000
@@ -30,6 +30,32 @@ export class InOrderWorker<Data, Result> extends Worker<Data, Result> {
       wait(takingMs, undefined, { ref: false }),
     ])
     await turn()
+  }
+
+  /**
+   * A job has nothing to tell BullMQ: Deblox uses none of its options, flows and repetitions, so those in a record are a
+   * stranger's, and could have it retried for ever. One whose data is no JSON reaches the processor without, to fail there.
+   */
+  protected override createJob(record: JobJson, id: string): Job<Data, Result> {
+    const { name, data, timestamp, attemptsStarted, attemptsMade, stalledCounter } = record
+    const { processedOn, deferredFailure } = record
+    const plain = {
+      id,
+      name,
+      opts: {},
+      progress: 0,
+      timestamp,
+      attemptsStarted,
+      attemptsMade,
+      stalledCounter,
+      failedReason: '',
+    }
+    const kept = { ...plain, ...(processedOn && { processedOn }), ...(deferredFailure && { deferredFailure }) }
+    try {
+      return super.createJob({ ...kept, data } as JobJson, id)
+    } catch {
+      return super.createJob({ ...kept, data: 'null' } as JobJson, id)
+    }
   }
 
   protected override moveToActive(token: string, name?: string): ReturnType<Worker<Data, Result>['moveToActive']> {

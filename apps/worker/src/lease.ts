@@ -1,6 +1,7 @@
 import { performance } from 'node:perf_hooks'
 import { DebloxError } from '@deblox/actions/errors'
-import type { Docks, Heartbeat } from '@deblox/fleet/docks'
+import type { Docks } from '@deblox/fleet/docks'
+import type { Heartbeat } from '@deblox/fleet/leases'
 import { times } from '@deblox/fleet/names'
 
 /** Stop acting so long before Redis would let another worker in, in milliseconds. */

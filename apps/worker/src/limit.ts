@@ -5,14 +5,35 @@ export class Limit {
   constructor(private free: number) {}
 
   async run<T>(task: () => Promise<T>): Promise<T> {
-    if (this.free > 0) this.free--
-    else await new Promise<void>((resolve) => this.waiting.push(resolve))
+    const room = this.enter()
+    if (room) await room
     try {
       return await task()
     } finally {
-      const next = this.waiting.shift()
-      if (next) next()
-      else this.free++
+      this.leave()
     }
+  }
+
+  /** Runs a part of a task that runs under this limit outside of it, so that others have its place meanwhile. */
+  async outside<T>(part: () => Promise<T>): Promise<T> {
+    this.leave()
+    try {
+      return await part()
+    } finally {
+      await this.enter()
+    }
+  }
+
+  /** Nothing to wait for where there is room. */
+  private enter(): Promise<void> | undefined {
+    if (this.free === 0) return new Promise((resolve) => this.waiting.push(resolve))
+    this.free--
+    return undefined
+  }
+
+  private leave(): void {
+    const next = this.waiting.shift()
+    if (next) next()
+    else this.free++
   }
 }

@@ -6,13 +6,15 @@ import { readConfig } from './config'
 import { Consumers } from './consume'
 import { Dock } from './dock'
 import { openDocker } from './docker'
+import { readIdentity } from './identity'
 import { Lease } from './lease'
 import { removeOutbid } from './outbid'
-import { takeBack } from './take-back'
+import { takeBack } from '@deblox/fleet/stalled'
 import { Watch } from './watch'
 
-async function startWorker(): Promise<Stop> {
-  const { REDIS_URL, DEBLOX_PREFIX, LOG_LEVEL, DOCKER_HOST, DOCK_HOSTNAME: hostname } = await readConfig()
+async function startWorker(stopping?: AbortSignal): Promise<Stop> {
+  const config = await readConfig()
+  const { REDIS_URL, DEBLOX_PREFIX, LOG_LEVEL, DOCKER_HOST, DOCK_HOSTNAME: hostname } = config
   const log = openLog(LOG_LEVEL, { app: 'worker', dock: hostname })
   const redis = await openRedis(REDIS_URL, 'patient', log)
   const fleet = openFleet(redis, DEBLOX_PREFIX)
@@ -23,23 +25,31 @@ async function startWorker(): Promise<Stop> {
     onRejoined: () => void watch.listAll(),
     onReplaced: (error: Error) => exitWith('worker', error),
   }
-  const dock = new Dock(hostname, fleet, docker, lease, events, log)
+  const identity = await readIdentity(config.DEBLOX_STATE_DIR, hostname).catch((error: Error) => {
+    // Jobs must not fail over a full disk.
+    log.warn(`${error.message}; another machine of its name would be taken for this one`)
+    return null
+  })
+  const dock = new Dock(hostname, identity, fleet, docker, lease, events, log)
   // With every full list, because a create that was slow to end may come after the look at the return.
   const watch = new Watch(docker, fleet.index, hostname, dock.daemon, log, events.onReturned)
-  await dock.start()
+  await dock.start(stopping)
   watch.start()
   // The lease says that whoever took jobs from this topic before is gone.
-  await takeBack(fleet.topics.queue(dockTopic(hostname)))
+  await takeBack(fleet, dockTopic(hostname))
   const context = {
     hostname,
     docker,
     fleet,
     daemon: dock.daemon,
+    daemonLost: () => dock.daemonLost(),
     leaseLost: () => lease.lost,
+    graceMs: () => dock.graceMs(),
+    now: () => dock.clock.now(),
     refresh: (id: string) => watch.refresh(id),
     touch: (id: string) => watch.touch(id),
   }
-  const consumers = new Consumers(fleet, dock, context, log)
+  const consumers = new Consumers(fleet, dock, context, log, (error) => exitWith('worker', error))
   log.info({ engine: DOCKER_HOST }, 'the worker acts for this dock')
 
   return async () => {

@@ -1,19 +1,19 @@
 import { DebloxError } from '@deblox/actions/errors'
 import { someId } from '../../../libs/actions/src/testing/context'
 import { useDockerDouble } from '../../../libs/actions/src/testing/docker-double'
-import { readPayload, runAction } from './run-action'
-import { payloadOf, runContextDouble } from './testing/run-context-double'
+import { readAction, runAction } from './run-action'
+import { slotOf, runContextDouble } from './testing/run-context-double'
 
 const double = useDockerDouble()
 const never = new AbortController().signal
 
 const contextDouble = (given?: Parameters<typeof runContextDouble>[1]) => runContextDouble(double.docker, given)
 
-const start = payloadOf('start-container', { id: someId })
+const start = slotOf('start-container', { id: someId })
 const startRoute = `POST /containers/${someId}/start`
-const restart = payloadOf('restart-container', { id: someId })
+const restart = slotOf('restart-container', { id: someId })
 const restartRoute = `POST /containers/${someId}/restart`
-const create = payloadOf('create-container', { image: 'busybox' })
+const create = slotOf('create-container', { image: 'busybox' })
 const created = { status: 201, body: { Id: someId, Warnings: null } }
 const asked = () => double.asked.map(({ what }) => what)
 
@@ -22,7 +22,7 @@ describe('a payload', () => {
     'with the id %p is refused, and nothing reaches the daemon',
     async (id) => {
       const { context } = contextDouble()
-      await expect(runAction(payloadOf('stop-container', { id }), never, context)).rejects.toMatchObject({
+      await expect(runAction(slotOf('stop-container', { id }), never, context)).rejects.toMatchObject({
         code: 'invalid_request',
       })
       expect(double.asked).toEqual([])
@@ -30,13 +30,13 @@ describe('a payload', () => {
   )
 
   test.each([
-    [payloadOf('no-such-action', {}), 'unknown_action'],
-    [payloadOf('__proto__', {}), 'unknown_action'],
-    [payloadOf('start-container', {}), 'invalid_request'],
-    [payloadOf('start-container', { id: someId, more: 1 }), 'invalid_request'],
-    [payloadOf('delete-container', { id: someId, force: 'true' }), 'invalid_request'],
+    [slotOf('no-such-action', {}), 'unknown_action'],
+    [slotOf('__proto__', {}), 'unknown_action'],
+    [slotOf('start-container', {}), 'invalid_request'],
+    [slotOf('start-container', { id: someId, more: 1 }), 'invalid_request'],
+    [slotOf('delete-container', { id: someId, force: 'true' }), 'invalid_request'],
   ])('%j is refused with %s', async (payload, code) => {
-    expect(() => readPayload(payload)).toThrow(expect.objectContaining({ code }) as Error)
+    expect(() => readAction(payload)).toThrow(expect.objectContaining({ code }) as Error)
   })
 })
 
@@ -53,21 +53,21 @@ describe('an action', () => {
   test('by which a container is looked up ends when the index knows', async () => {
     double.answer(`POST /containers/${someId}/rename`, { status: 204 })
     const { context, refreshed } = contextDouble()
-    await runAction(payloadOf('rename-container', { id: someId, name: 'new-name' }), never, context)
+    await runAction(slotOf('rename-container', { id: someId, name: 'new-name' }), never, context)
     expect(refreshed).toEqual([someId])
   })
 
   test('that only reads leaves the index alone', async () => {
     double.answer(`GET /containers/${someId}/json`, { status: 200, body: { Id: someId } })
     const { context, refreshed } = contextDouble()
-    await runAction(payloadOf('inspect-container', { id: someId }), never, context)
+    await runAction(slotOf('inspect-container', { id: someId }), never, context)
     expect(refreshed).toEqual([])
   })
 
   test('of the fleet alone runs while the daemon is away', async () => {
     const { context, daemon, registered } = contextDouble()
     daemon.set(false)
-    await runAction(payloadOf('register', { hostname: 'there' }), never, context)
+    await runAction(slotOf('register', { hostname: 'there' }), never, context)
     expect(registered.asked).toEqual(['register there'])
     expect(asked()).toEqual([])
   })
@@ -122,7 +122,7 @@ describe('an outcome that is not known', () => {
     double.answer(startRoute, (response) => response.destroy())
     const failure = runAction(start, never, contextDouble().context)
     await expect(failure).rejects.toMatchObject({ code: 'outcome_unknown', cause: { code: 'ECONNRESET' } })
-    expect(asked()).toHaveLength(5)
+    expect(asked()).toHaveLength(6)
   })
 
   test('is told at once where running again would do it twice', async () => {

@@ -1,19 +1,20 @@
+import { setTimeout as wait } from 'node:timers/promises'
 import { crashPoint } from '@deblox/actions/crash-point'
-import type { Action, ActionResult } from '@deblox/actions/define-action'
+import { withDeadline } from '@deblox/actions/deadline'
+import type { Action, ActionContext, ActionResult } from '@deblox/actions/define-action'
 import { DebloxError } from '@deblox/actions/errors'
 import { validate } from '@deblox/actions/explain'
 import { findAction } from '@deblox/actions/registry'
 import { fullId } from '@deblox/actions/schemas'
+import { envelopeOf } from '@deblox/fleet/envelope'
 import type { Fleet } from '@deblox/fleet/fleet'
 import type { JobPayload } from '@deblox/fleet/job'
 import { dockTopic } from '@deblox/fleet/names'
 import type { SlotReturn } from '@deblox/fleet/topics'
 import type Docker from 'dockerode'
-import { withDeadline } from '@deblox/actions/deadline'
-import { envelopeOf } from '@deblox/fleet/envelope'
-import { classify, outcomeUnknown } from './failure'
+import { classify, type FailureClass, outcomeUnknown, pauseBefore } from './failure'
 import type { Gate } from './gate'
-import { place } from './place'
+import { placeSlot } from './place'
 
 export interface RunContext {
   hostname: string
@@ -21,19 +22,36 @@ export interface RunContext {
   fleet: Fleet
   /** Open while the daemon answers. */
   daemon: Gate
+  /** Aborts when the daemon stops answering: what was asked of it before may never be answered. */
+  daemonLost(): AbortSignal
   /** Aborts when the lease under which jobs run now has been lost. */
   leaseLost(): AbortSignal
+  /** How long nobody may be called dead, in milliseconds. */
+  graceMs(): number
+  /** Redis's time, in milliseconds since 1970. */
+  now(): number
+  /** Shuts the gates until the lease is held again; rejects when the signal aborts. */
+  workAgain(signal: AbortSignal): Promise<void>
+  pullOnce: ActionContext['pullOnce']
   /** Brings the index up to date about one container. */
   refresh(id: string): Promise<void>
   /** Has the index brought up to date about one container soon. */
   touch(id: string): void
 }
 
-/** An action whose effect is not known is tried so often at the most, if trying again is safe. */
-const maxUnknown = 5
+/** One slot on its way through a worker. */
+export interface Slot extends JobPayload {
+  /** It was taken before, by this worker or another: a part of it may have been done. */
+  again: boolean
+  /** Of this dock's claim to it; 0 where there is none. */
+  epoch: number
+}
+
+/** This dock cannot do it now and has done nothing: any other dock will do. */
+export class NotHere extends Error {}
 
 /** The payload's action and its validated parameters. Throws `unknown_action` or `invalid_request`. */
-export function readPayload(payload: JobPayload): { action: Action; params: { id?: string } } {
+export function readAction(payload: JobPayload): { action: Action; params: { id?: string } } {
   const action = findAction(payload.action)
   if (!action) throw new DebloxError('unknown_action', `action: expected a known one, got ${payload.action}`)
   const params: { id?: string } = validate(action.params, payload.params, { convert: false })
@@ -44,20 +62,30 @@ export function readPayload(payload: JobPayload): { action: Action; params: { id
   return { action, params }
 }
 
-/** Carries one slot of a job out on the local daemon, or hands it to the dock that has claimed it. */
-export async function runAction(payload: JobPayload, stop: AbortSignal, context: RunContext): Promise<SlotReturn> {
-  const { action, params } = readPayload(payload)
+/** Under which identity a slot acts: a job that tries another one again finds what that one made. */
+export const effectOf = ({ origin, jobId }: JobPayload): string => origin ?? jobId
+
+/**
+ * Carries one slot of a job out on the local daemon, or hands it to the dock that has claimed it. Throws `NotHere` where
+ * another dock should have it, and otherwise what the job reports.
+ */
+export async function runAction(slot: Slot, stop: AbortSignal, context: RunContext): Promise<SlotReturn> {
+  const { action, params } = readAction(slot)
   const signal = AbortSignal.any([stop, context.leaseLost()])
-  if (action.creates) crashPoint('before-claim', payload.jobId)
-  const epoch = action.creates ? await place(payload, context) : 0
-  if (action.creates) crashPoint('after-claim', payload.jobId)
-  if (typeof epoch === 'string') {
-    await context.fleet.jobs.forward(payload, dockTopic(epoch))
-    return { forwardedTo: dockTopic(epoch) }
+  if (action.creates && !slot.again && !context.daemon.isOpen()) throw new NotHere()
+  if (action.creates) crashPoint('before-claim', slot.jobId)
+  const placed = action.creates ? await placeSlot(slot, context, signal) : { act: 0 }
+  if (action.creates) crashPoint('after-claim', slot.jobId)
+  if ('ended' in placed) return { endedBefore: true }
+  if ('forward' in placed) {
+    const topic = dockTopic(placed.forward.hostname)
+    await context.fleet.jobs.forward(payloadOf(slot), topic)
+    return { forwardedTo: topic }
   }
-  crashPoint('before-act', payload.jobId)
-  const result = await perform(action, params, { ...payload, epoch }, signal, context)
-  crashPoint('after-act', payload.jobId)
+  slot.epoch = placed.act
+  crashPoint('before-act', slot.jobId)
+  const result = await perform(action, params, slot, signal, context)
+  crashPoint('after-act', slot.jobId)
   const touched = result.container?.id ?? params.id
   if (action.effect !== 'read' && touched) {
     // Whoever made, renamed or deleted a container looks it up next; of another change the index may tell a little later.
@@ -68,6 +96,16 @@ export async function runAction(payload: JobPayload, stop: AbortSignal, context:
   return result.container ? { envelope, container: result.container } : { envelope }
 }
 
+/** What is put on a topic again: without what only this worker knows. */
+export const payloadOf = ({ again: _again, epoch: _epoch, ...payload }: Slot): JobPayload => payload
+
+/** What the action gets. */
+export function actionContext(slot: Slot, signal: AbortSignal, context: RunContext): ActionContext {
+  const { slot: number, numbered, owner, epoch, acceptedAt } = slot
+  const job = { id: effectOf(slot), slot: number, numbered, owner, epoch, acceptedAt }
+  return { docker: context.docker, signal, job, docks: context.fleet.docks, pullOnce: context.pullOnce }
+}
+
 /**
  * Runs the action until its outcome is known. Trying again happens here, inside the container's turn, because a job
  * that went back to its topic would lose its place to later jobs of the same container.
@@ -75,34 +113,72 @@ export async function runAction(payload: JobPayload, stop: AbortSignal, context:
 async function perform(
   action: Action,
   params: object,
-  payload: JobPayload & { epoch: number },
+  slot: Slot,
   signal: AbortSignal,
   context: RunContext,
 ): Promise<ActionResult> {
+  const { jobs } = context.fleet
   const repeatable = action.effect === 'read' || action.idempotent === true
   const ms = typeof action.timeoutMs === 'function' ? action.timeoutMs(params) : action.timeoutMs
-  const { jobId: id, slot, numbered, owner, epoch } = payload
-  const job = { id, slot, numbered, owner, epoch }
-  for (let unknown = 0; ;) {
-    if (needsDaemon(action)) await context.daemon.passed(signal)
-    if (!repeatable && (await context.fleet.jobs.markBegun(payload)).before)
-      throw outcomeUnknown(action.name, undefined)
+  const failures = new Map<FailureClass, number>()
+  for (let sent = slot.again; ;) {
+    if (needsDaemon(action)) await daemonIsBack(action, slot, sent, signal, context)
+    if (!repeatable && (await jobs.markBegun(slot)).before) throw outcomeUnknown(action.name, undefined)
+    const lost = context.daemonLost()
+    const ended = needsDaemon(action) ? AbortSignal.any([signal, lost]) : signal
     try {
-      return await withDeadline(ms, signal, (ending) =>
-        action.run(params, { docker: context.docker, signal: ending, job, docks: context.fleet.docks }),
-      )
+      return await withDeadline(ms, ended, (ending) => action.run(params, actionContext(slot, ending, context)))
     } catch (error) {
       signal.throwIfAborted()
-      const kind = classify(error)
-      if (kind === 'final') throw error
+      const kind = lost.aborted && error === lost.reason ? 'unknown' : classify(error)
+      const failed = (failures.get(kind) ?? 0) + 1
+      failures.set(kind, failed)
       if (kind === 'not-sent') {
-        if (!repeatable) await context.fleet.jobs.unmarkBegun(payload)
+        if (!repeatable) await jobs.unmarkBegun(slot)
         if (error instanceof DebloxError) throw error
         context.daemon.set(false)
-      } else if (!repeatable || ++unknown >= maxUnknown) throw outcomeUnknown(action.name, error)
+        if (action.creates && !sent) await giveUpClaim(slot, context)
+        continue
+      }
+      sent = true
+      const pauseMs = repeatable ? pauseBefore(kind, failed) : null
+      if (pauseMs === null)
+        throw kind === 'unknown' || kind === 'timed-out' ? outcomeUnknown(action.name, error) : error
+      await wait(pauseMs, undefined, { signal })
     }
   }
 }
+
+/** Waits for a daemon that is away, as long as the job may still be begun. Throws `job_expired`, or what is not known. */
+async function daemonIsBack(
+  action: Action,
+  { expiresAt, ...slot }: Slot,
+  sent: boolean,
+  signal: AbortSignal,
+  context: RunContext,
+): Promise<void> {
+  const { daemon } = context
+  if (daemon.isOpen()) return
+  const left = expiresAt === undefined ? null : AbortSignal.timeout(Math.max(0, expiresAt - context.now()))
+  try {
+    await daemon.passed(left ? AbortSignal.any([signal, left]) : signal)
+  } catch (error) {
+    if (!left?.aborted || signal.aborted) throw error
+    throw sent ? outcomeUnknown(action.name, undefined) : expired({ ...slot, expiresAt })
+  }
+}
+
+/** Nothing was sent: another dock may have the slot, if nobody asked for this one. */
+async function giveUpClaim(slot: Slot, { fleet, hostname }: RunContext): Promise<void> {
+  await fleet.placements.release(effectOf(slot), slot.slot, hostname, slot.epoch)
+  throw new NotHere()
+}
+
+export const expired = ({ expiresAt }: Pick<JobPayload, 'expiresAt'>): DebloxError =>
+  new DebloxError(
+    'job_expired',
+    `expected to be begun before ${new Date(expiresAt ?? 0).toISOString()}, but was not; nothing was done`,
+  )
 
 /** `register` and `unregister` are the fleet's business alone. */
 export const needsDaemon = (action: Action): boolean => action.target !== 'cluster' || action.creates === true

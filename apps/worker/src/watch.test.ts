@@ -114,6 +114,28 @@ describe('a full list', () => {
     await watch.listAll()
     expect(index.kept.size).toBe(1)
   })
+
+  test('that is never answered counts as a daemon that hangs, although it may answer pings', async () => {
+    jest.useFakeTimers({ doNotFake: ['nextTick', 'setImmediate', 'queueMicrotask'] })
+    double.reset()
+    const arrived = new Promise<void>((resolve) => double.answer('GET /containers/json', () => resolve()))
+    const listing = watch.listAll()
+    await arrived
+    expect(daemon.isOpen()).toBe(true)
+    jest.advanceTimersByTime(20_000)
+    await listing
+    expect(daemon.isOpen()).toBe(false)
+    jest.useRealTimers()
+  })
+
+  test('is made when a daemon goes on that hung, also where it goes on with the same event stream', async () => {
+    await following()
+    daemon.set(false)
+    hold(listed(1))
+    daemon.set(true)
+    await eventually(() => index.kept.size === 1)
+    expect(streams).toHaveLength(1)
+  })
 })
 
 describe('a refresh', () => {

@@ -6,7 +6,7 @@ import { times } from '@deblox/fleet/names'
 import type Docker from 'dockerode'
 import type { Logger } from 'pino'
 import { coalesce } from './coalesce'
-import { withDeadline } from '@deblox/actions/deadline'
+import { DeadlineError, withDeadline } from '@deblox/actions/deadline'
 import type { Gate } from './gate'
 
 /** What changes a row. Others, such as exec_start of every health check, say nothing about it. */
@@ -47,6 +47,10 @@ export class Watch {
 
   /** Follows events and lists in full every 30 s until stopped. */
   start(): void {
+    // A daemon that hung may go on with the same event stream, and with lists that were missed.
+    this.daemon.onChange((open) => {
+      if (open && !this.stopping.signal.aborted) void this.listAll()
+    })
     this.loops = Promise.all([this.followForEver(), this.listForEver()])
   }
 
@@ -122,7 +126,11 @@ export class Watch {
     const filters = ids ? { filters: { id: ids } } : {}
     const listed: unknown = await withDeadline(listMs, this.stopping.signal, (signal) =>
       this.docker.listContainers({ all: true, ...filters, abortSignal: signal }),
-    )
+    ).catch((error: unknown) => {
+      // It may answer pings nevertheless: whoever opens this again has it do some real work first.
+      if (error instanceof DeadlineError) this.daemon.set(false)
+      throw error
+    })
     // docker-modem passes a body that is cut short on as a Buffer: nothing may be deleted on that account.
     if (!Array.isArray(listed)) throw new Error('expected a list of containers from the daemon, got something else')
     const observedAt = new Date().toISOString()

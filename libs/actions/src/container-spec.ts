@@ -47,9 +47,12 @@ const text = Joi.string()
   .pattern(/^[^\0]*$/)
   .messages(expected('a string without a NUL character'))
 
-const command = Joi.alternatives(Joi.string().pattern(/^[^\0]*[^\s\0][^\0]*$/), Joi.array().items(text)).messages(
-  expected('a list of arguments, or one string, which is split at spaces'),
-)
+const command = Joi.alternatives(
+  Joi.string()
+    .pattern(/^[^\0]*$/)
+    .pattern(/\S/),
+  Joi.array().items(text),
+).messages(expected('a list of arguments, or one string, which is split at spaces'))
 
 const env = Joi.alternatives(
   Joi.object().pattern(/^[^=\0]+$/, text),

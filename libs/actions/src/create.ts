@@ -1,3 +1,4 @@
+import { setTimeout as wait } from 'node:timers/promises'
 import type Docker from 'dockerode'
 import type { ContainerCreateOptions } from 'dockerode'
 import Joi from 'joi'
@@ -8,6 +9,7 @@ import { DebloxError } from './errors'
 import { expected } from './messages'
 import { isImageId } from './image-reference'
 import { pullAndWait, pullTimeoutMs } from './pull'
+import { type MadeFor, meet } from './meeting'
 import { containerName, flag } from './schemas'
 
 export type PullPolicy = 'missing' | 'always' | 'never'
@@ -68,6 +70,29 @@ export async function createContainerOnce(
   return { statusCode: 201, body: answer, container: { id: answer.Id, name } }
 }
 
+/** A create that is on its way while its caller is told to stop takes Docker so long at the most, in milliseconds. */
+const onItsWayMs = 1_000
+
+/** Removes the container of this (job, slot), if a run that was ended made one or is making one still. */
+export async function undoCreate({ name }: CreateOptions, context: ActionContext): Promise<void> {
+  const { id, slot } = context.job
+  const find = async (): Promise<string | undefined> => {
+    const found = await findNamed(nameFor(context.job, name), context)
+    return found?.madeFor.job === id && found.madeFor.slot === slot ? found.answer.Id : undefined
+  }
+  if ((await find()) === undefined) await wait(onItsWayMs, undefined, { signal: context.signal })
+  const own = await find()
+  if (own !== undefined) await remove(own, context)
+}
+
+async function remove(id: string, { docker, signal }: ActionContext): Promise<void> {
+  try {
+    await docker.getContainer(id).remove({ force: true, v: true, abortSignal: signal })
+  } catch (error) {
+    if (dockerStatus(error) !== 404) throw error
+  }
+}
+
 /** Docker's answer to a create. */
 interface Answer {
   Id: string
@@ -102,18 +127,37 @@ async function createOrAdopt(name: string, body: ContainerCreateOptions, context
     return { answer: await create(context.docker, name, body, context.signal), started: false }
   } catch (error) {
     if (dockerStatus(error) !== 409) throw error
-    const own = await findOwn(name, context)
-    if (own === undefined) throw error
-    return own
+    const found = await findNamed(name, context)
+    // It has gone since: the name is free.
+    if (found === undefined) return { answer: await create(context.docker, name, body, context.signal), started: false }
+    const meeting = meet(found.madeFor, { job: context.job.id, slot: context.job.slot, epoch: context.job.epoch })
+    if (meeting === 'adopt') return found
+    if (meeting === 'conflict') throw error
+    if (meeting === 'stand-back') throw outbid(name)
+    // By its id: by its name, a removal that comes late would meet what is made next.
+    await remove(found.answer.Id, context)
+    return { answer: await create(context.docker, name, body, context.signal), started: false }
   }
 }
 
-/** The container of that name if an earlier try of this very (job, slot) made it. */
-async function findOwn(name: string, { docker, job, signal }: ActionContext): Promise<Created | undefined> {
+/** Somebody was given the slot since, and has made it here: whoever looks at the claim again will see. */
+const outbid = (name: string): DebloxError =>
+  new DebloxError(
+    'lease_lost',
+    `${name}: expected this claim to be the slot's, but the slot was given to somebody since`,
+  )
+
+interface Found extends Created {
+  madeFor: MadeFor
+}
+
+/** The container of that name, whoever made it. */
+async function findNamed(name: string, { docker, signal }: ActionContext): Promise<Found | undefined> {
   try {
     const { Id, Config, State } = await docker.getContainer(name).inspect({ abortSignal: signal })
-    const own = Config.Labels?.[labelNames.job] === job.id && Config.Labels[labelNames.slot] === String(job.slot)
-    return own ? { answer: { Id, Warnings: null }, started: State.Status !== 'created' } : undefined
+    const label = (key: keyof typeof labelNames): string | undefined => Config.Labels?.[labelNames[key]]
+    const madeFor = { job: label('job') ?? '', slot: Number(label('slot')), epoch: Number(label('epoch')) }
+    return { answer: { Id, Warnings: null }, started: State.Status !== 'created', madeFor }
   } catch (error) {
     if (dockerStatus(error) === 404) return undefined
     throw error

@@ -11,8 +11,9 @@ export type Effect = 'read' | 'change' | 'destroy'
 
 /** What an action may ask of the fleet beside its own daemon. */
 export interface FleetDocks {
-  register(hostname: string): Promise<void>
-  unregister(hostname: string): Promise<void>
+  /** Of changes to one dock the last accepted one stands, whichever is carried out last. */
+  register(hostname: string, acceptedAt: number): Promise<void>
+  unregister(hostname: string, acceptedAt: number): Promise<void>
 }
 
 /** What the API looks up before a job is accepted. */
@@ -29,6 +30,8 @@ export interface JobIdentity {
   numbered: boolean
   epoch: number
   owner: string
+  /** When it was accepted, in milliseconds since 1970 by Redis's clock. */
+  acceptedAt: number
 }
 
 export interface ActionContext {
@@ -37,6 +40,11 @@ export interface ActionContext {
   signal: AbortSignal
   job: JobIdentity
   docks: FleetDocks
+  /**
+   * Runs a pull of an image beside the dock's short work, so that it keeps nothing else waiting. One that is under way for
+   * the same image is joined instead; it is aborted when nobody waits for it any more.
+   */
+  pullOnce(reference: string, signal: AbortSignal, pull: (signal: AbortSignal) => Promise<void>): Promise<void>
 }
 
 export interface ActionResult {
@@ -73,12 +81,18 @@ export interface ActionSpec<P extends object> {
   /** Runs in the API before the job is accepted, e.g. to fill in a template. */
   resolve?(params: P, lookups: Lookups): Promise<P>
   run(params: P, context: ActionContext): Promise<ActionResult>
+  /** Removes what a run that did not come to its end may have made. */
+  undo?(params: P, context: ActionContext): Promise<void>
   /** Shapes a read's body for the REST route, where a list becomes `items`; without it the daemon's own is answered. */
   present?(body: unknown, dock: string): unknown
 }
 
 /** What the edges add to an action's own fields. */
 export interface Routing {
+  /** When it may not be begun any more, as an ISO 8601 time. */
+  expiresAt?: string
+  /** What becomes of the other containers where one of several cannot be made. */
+  onFailure?: 'keep' | 'rollback'
   /** The dock that is meant. */
   hostname?: string
   /** How many containers to make, dealt round-robin over the ready docks. */
@@ -101,6 +115,18 @@ const instances = Joi.number()
   .max(1000)
   .messages(expected('a whole number from 1 to 1000'))
   .description('How many containers to make over the ready docks')
+
+const onFailure = Joi.string()
+  .valid('keep', 'rollback')
+  .messages(expected('keep or rollback'))
+  .description(
+    'With `instances`: whether the containers that could be made stay where one could not (`keep`, the default) or are deleted',
+  )
+
+const expiresAt = Joi.string()
+  .isoDate()
+  .messages(expected('a time such as 2030-01-31T12:00:00Z'))
+  .description('The job is not begun any more after this time: an ISO 8601 date and time')
 
 /** Defines an action once; validation, routes, OpenAPI, dispatch and documents follow from it. */
 export function defineAction<P extends object>(spec: ActionSpec<P>): Action<P> {
@@ -132,7 +158,8 @@ function routingFields<P extends object>(spec: ActionSpec<P>): Joi.SchemaMap {
   // A read without a hostname is answered by any one dock; a change must say which dock it means.
   const mustName = spec.target === 'dock' && spec.effect !== 'read'
   if (!own.has('hostname')) fields['hostname'] = mustName ? hostname.required() : hostname
-  if (spec.creates) fields['instances'] = instances
+  if (spec.creates) Object.assign(fields, { instances, onFailure })
+  fields['expiresAt'] = expiresAt
   return fields
 }
 

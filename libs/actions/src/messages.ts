@@ -36,6 +36,7 @@ const unspoken = [
   'any.invalid',
   'string.pattern.base',
   'string.pattern.invert.name',
+  'string.isoDate',
   'alternatives.match',
 ]
 

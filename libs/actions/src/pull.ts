@@ -1,4 +1,5 @@
 import { addAbortSignal, type Readable } from 'node:stream'
+import type Docker from 'dockerode'
 import type { ActionContext } from './define-action'
 import { DebloxError } from './errors'
 import { preview } from './explain'
@@ -14,8 +15,15 @@ const maxLineLength = 2 ** 20
  * Pulls an image and waits until it is there. Docker answers 200 at once and reports a failure inside the stream, so
  * the stream is read to its end; the last line that says `error` is the daemon's verdict.
  */
-export async function pullAndWait(reference: string, { docker, signal }: Pick<ActionContext, 'docker' | 'signal'>) {
+export async function pullAndWait(
+  reference: string,
+  { docker, signal, pullOnce }: Pick<ActionContext, 'docker' | 'signal' | 'pullOnce'>,
+): Promise<void> {
   if (isImageId(reference)) throw cannotPull(reference)
+  await pullOnce(withTag(reference), signal, (ending) => pull(reference, docker, ending))
+}
+
+async function pull(reference: string, docker: Docker, signal: AbortSignal): Promise<void> {
   const stream = (await docker.createImage({ fromImage: withTag(reference), abortSignal: signal })) as Readable
   let verdict: string | undefined
   try {

@@ -1,9 +1,7 @@
 import { useFleet } from '../../../test/support/fleet-on-redis'
-import { times } from './names'
 
 const use = useFleet()
 const docks = () => use.fleet().docks
-const leaseLeft = () => use.redis().pttl(use.fleet().keys.lease('dock-1'))
 
 const facts = { engineVersion: '20.10.24', apiVersion: '1.41', os: 'Debian', cpus: 2, memory: 4_000_000_000 }
 
@@ -52,89 +50,62 @@ describe('the set of docks', () => {
   })
 })
 
-describe('the lease', () => {
-  test('goes to one of fifty who ask at once', async () => {
-    const asked = Array.from({ length: 50 }, (_, n) => docks().acquireLease('dock-1', `worker-${n}`))
-    const acquired = (await Promise.all(asked)).filter((answer) => answer.acquired)
-    expect(acquired).toHaveLength(1)
+describe('of several changes to one dock', () => {
+  const now = async () => Number((await use.redis().time())[0]) * 1_000
+  const isRegistered = () => docks().isRegistered('dock-1')
+
+  test('the one accepted last stands, also where an earlier one comes late from a worker that was frozen', async () => {
+    const accepted = (await now()) - 60_000
+    await docks().register('dock-1', accepted + 2)
+    await docks().unregister('dock-1', accepted + 1)
+    expect(await isRegistered()).toBe(true)
+    await docks().unregister('dock-1', accepted + 3)
+    await docks().register('dock-1', accepted + 2)
+    expect(await isRegistered()).toBe(false)
+    await docks().register('dock-1', accepted + 4)
+    expect(await isRegistered()).toBe(true)
   })
 
-  test('tells those who do not get it how long it is held for', async () => {
-    await docks().acquireLease('dock-1', 'one')
-    const { acquired, heldForMs } = await docks().acquireLease('dock-1', 'two')
-    expect(acquired).toBe(false)
-    expect(heldForMs).toBeGreaterThan(times.lease - 2_000)
-    expect(heldForMs).toBeLessThanOrEqual(times.lease)
+  test('a late one leaves all that is known of the dock', async () => {
+    const accepted = (await now()) - 60_000
+    await docks().register('dock-1', accepted + 2)
+    await docks().patch('dock-1', { labels: { rack: '7' } })
+    await docks().unregister('dock-1', accepted + 1)
+    await expect(docks().get('dock-1')).resolves.toMatchObject({ labels: { rack: '7' } })
+    await expect(docks().removed()).resolves.toEqual([])
   })
 
-  test('ends by itself', async () => {
-    await docks().acquireLease('dock-1', 'one')
-    expect(await leaseLeft()).toBeGreaterThan(0)
+  test('those of one moment take effect in the order in which they come', async () => {
+    const accepted = await now()
+    await docks().register('dock-1', accepted)
+    await docks().unregister('dock-1', accepted)
+    expect(await isRegistered()).toBe(false)
   })
 
-  test('is renewed by its holder alone', async () => {
-    await docks().acquireLease('dock-1', 'one')
-    await use.redis().pexpire(use.fleet().keys.lease('dock-1'), 5_000)
-    await expect(docks().heartbeat('dock-1', 'two', 'ok')).resolves.toMatchObject({ held: false })
-    expect(await leaseLeft()).toBeLessThanOrEqual(5_000)
-    await expect(docks().heartbeat('dock-1', 'one', 'ok')).resolves.toMatchObject({ held: true })
-    expect(await leaseLeft()).toBeGreaterThan(5_000)
-  })
-
-  test('is given back by its holder alone', async () => {
-    await docks().acquireLease('dock-1', 'one')
-    await docks().releaseLease('dock-1', 'two')
-    await expect(docks().acquireLease('dock-1', 'two')).resolves.toMatchObject({ acquired: false })
-    await docks().releaseLease('dock-1', 'one')
-    await expect(docks().acquireLease('dock-1', 'two')).resolves.toMatchObject({ acquired: true })
-  })
-
-  test('is not made by a heartbeat', async () => {
-    await expect(docks().heartbeat('dock-1', 'one', 'ok')).resolves.toMatchObject({ held: false })
-    expect(await leaseLeft()).toBe(-2)
-  })
-
-  test('makes a dock count as living while it is renewed', async () => {
-    await docks().acquireLease('dock-1', 'one')
-    const asked = docks().isLeased('dock-1')
-    const beating = setInterval(() => void docks().heartbeat('dock-1', 'one', 'ok'), 700)
-    await expect(asked).resolves.toBe(true)
-    clearInterval(beating)
-  })
-
-  test('makes a dock whose worker has died count as dead, although it is leased still', async () => {
-    await docks().acquireLease('dock-1', 'one')
-    await use.redis().pexpire(use.fleet().keys.lease('dock-1'), 700)
-    await expect(docks().isLeased('dock-1')).resolves.toBe(false)
-    await expect(docks().isLeased('nobody')).resolves.toBe(false)
+  test('one of a clock that is ahead does not keep later ones from taking effect', async () => {
+    await docks().unregister('dock-1', (await now()) + 3_600_000)
+    await docks().register('dock-1', (await now()) + 1_000)
+    expect(await isRegistered()).toBe(true)
   })
 })
 
-describe('a heartbeat', () => {
-  test('tells whether the dock is registered and drained', async () => {
-    await docks().acquireLease('dock-1', 'one')
-    const beat = () => docks().heartbeat('dock-1', 'one', 'ok')
-    await expect(beat()).resolves.toMatchObject({ registered: false, drain: false })
-    await docks().register('dock-1')
-    await docks().patch('dock-1', { drain: true })
-    await expect(beat()).resolves.toMatchObject({ registered: true, drain: true })
+describe('docks that were removed', () => {
+  test('are remembered, the first one first, until they come back', async () => {
+    for (const hostname of ['b', 'a', 'c']) await docks().register(hostname)
+    for (const hostname of ['b', 'a', 'c', 'nobody']) await docks().unregister(hostname)
+    const removed = await docks().removed()
+    expect(removed).toHaveLength(3)
+    expect(removed).toEqual(expect.arrayContaining(['a', 'b', 'c']))
+    await docks().register('a')
+    expect(await docks().removed()).toEqual(removed.filter((hostname) => hostname !== 'a'))
   })
 
-  test('notes when the worker was seen, by Redis’s clock, only of a registered dock', async () => {
-    await docks().acquireLease('dock-1', 'one')
-    await docks().heartbeat('dock-1', 'one', 'ok')
-    await docks().register('dock-1')
-    await expect(docks().get('dock-1')).resolves.toMatchObject({ lastSeen: null })
-    await docks().heartbeat('dock-1', 'one', 'ok')
-    const { lastSeen } = await docks().get('dock-1')
-    expect(Math.abs(Date.parse(lastSeen as string) - Date.now())).toBeLessThan(5_000)
-  })
-
-  test('of a worker without the lease leaves no trace', async () => {
-    await docks().register('dock-1')
-    await docks().acquireLease('dock-1', 'one')
-    await docks().heartbeat('dock-1', 'two', 'unhealthy')
-    await expect(docks().get('dock-1')).resolves.toMatchObject({ state: 'ready', lastSeen: null })
+  test('are forgotten when nothing waits for them any more', async () => {
+    for (const hostname of ['a', 'b', 'c']) await docks().register(hostname)
+    for (const hostname of ['a', 'b', 'c']) await docks().unregister(hostname)
+    await docks().forgetRemoved(['a', 'c'])
+    await docks().forgetRemoved([])
+    await expect(docks().removed()).resolves.toEqual(['b'])
   })
 })
 
@@ -155,6 +126,17 @@ describe('the state of a dock', () => {
     await expect(docks().get('dock-1')).resolves.toMatchObject({ state, drain })
     await expect(docks().list()).resolves.toMatchObject([{ hostname: 'dock-1', state }])
     await expect(docks().takesContainers('dock-1')).resolves.toBe(!drain)
+  })
+
+  test('is told of all docks at once', async () => {
+    for (const hostname of ['dock-1', 'dock-2']) await docks().register(hostname)
+    await docks().acquireLease('dock-2', 'two')
+    await expect(docks().states()).resolves.toEqual(
+      new Map([
+        ['dock-1', 'unreachable'],
+        ['dock-2', 'ready'],
+      ]),
+    )
   })
 
   test('has the facts of its engine beside it', async () => {

@@ -1,7 +1,8 @@
-import { setTimeout as wait } from 'node:timers/promises'
 import { DebloxError } from '@deblox/actions/errors'
 import { forgetDockLua } from './index'
-import { type FleetKeys, times } from './names'
+import { leasesOf } from './leases'
+import { redisTimeLua } from './lua'
+import type { FleetKeys } from './names'
 import { overRedis, type RedisClient, runScript, script } from './redis'
 
 export type DockState = 'ready' | 'unreachable' | 'daemon-unhealthy' | 'drained'
@@ -27,32 +28,7 @@ export interface Dock extends Partial<EngineFacts> {
   listedAt: string | null
 }
 
-export interface Heartbeat {
-  /** Whether the lease is still this incarnation's. */
-  held: boolean
-  registered: boolean
-  /** Whether this incarnation had told of itself since the dock was registered: if not, all that it told is gone. */
-  known: boolean
-  drain: boolean
-}
-
 export type Docks = ReturnType<typeof docksOf>
-
-const heartbeatScript = script(`
-  local held = redis.call('GET', KEYS[1]) == ARGV[1]
-  if held then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
-  local registered = redis.call('SISMEMBER', KEYS[3], ARGV[3]) == 1
-  local known = redis.call('HGET', KEYS[2], 'incarnation') == ARGV[1]
-  if held and registered then
-    local now = redis.call('TIME')
-    local seen = now[1] * 1000 + math.floor(now[2] / 1000)
-    redis.call('HSET', KEYS[2], 'seen', seen, 'daemon', ARGV[4], 'incarnation', ARGV[1])
-  end
-  return { held and 1 or 0, registered and 1 or 0, redis.call('HEXISTS', KEYS[2], 'drain'), known and 1 or 0 }`)
-
-const releaseScript = script(`
-  if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
-  return 0`)
 
 const describeScript = script(`
   if redis.call('SISMEMBER', KEYS[1], ARGV[1]) == 0 then return 0 end
@@ -66,9 +42,26 @@ const patchScript = script(`
   if ARGV[3] == '0' then redis.call('HDEL', KEYS[2], 'drain') end
   return 1`)
 
+/**
+ * KEYS: docks, registrations, removed, … ARGV: hostname, when it was accepted. What was accepted before the last change
+ * changes nothing: it comes late, by the hand of a worker that was frozen. A time that is not yet counts as now, or
+ * a clock that is ahead would keep everybody else from changing anything until then.
+ */
+const unlessLateLua = `
+  ${redisTimeLua}
+  local accepted = math.min(tonumber(ARGV[2]) or now, now)
+  if accepted < tonumber(redis.call('HGET', KEYS[2], ARGV[1]) or 0) then return 0 end
+  redis.call('HSET', KEYS[2], ARGV[1], accepted)`
+
+const registerScript = script(`
+  ${unlessLateLua}
+  redis.call('ZREM', KEYS[3], ARGV[1])
+  return redis.call('SADD', KEYS[1], ARGV[1])`)
+
 const unregisterScript = script(`
-  redis.call('SREM', KEYS[1], ARGV[1])
-  redis.call('DEL', KEYS[2])
+  ${unlessLateLua}
+  if redis.call('SREM', KEYS[1], ARGV[1]) == 1 then redis.call('ZADD', KEYS[3], now, ARGV[1]) end
+  redis.call('DEL', KEYS[4])
   ${forgetDockLua}`)
 
 /** The set of registered docks, and what is known of each. */
@@ -84,18 +77,34 @@ export function docksOf(redis: RedisClient, keys: FleetKeys) {
       return dockFrom(hostname, (fields ?? {}) as Record<string, string>, leased === 1)
     })
   }
+  const registrations = [keys.docks, keys.registrations, keys.removed]
   const names = async (): Promise<string[]> => (await redis.smembers(keys.docks)).sort()
 
   return overRedis({
-    /** Adds the hostname to the known docks. */
-    async register(hostname: string): Promise<void> {
-      await redis.sadd(keys.docks, hostname)
+    ...leasesOf(redis, keys),
+
+    /** Adds the hostname to the known docks, unless a later-accepted change has been made since. */
+    async register(hostname: string, acceptedAt?: number): Promise<void> {
+      await runScript(redis, registerScript, registrations, [hostname, acceptedAt ?? ''])
     },
 
-    /** Removes the hostname and all that the fleet knows of it; its containers are left running. */
-    async unregister(hostname: string): Promise<void> {
-      const known = [keys.docks, keys.dock(hostname), keys.containers(hostname), keys.ids, keys.names]
-      await runScript(redis, unregisterScript, known, [hostname])
+    /**
+     * Removes the hostname and all that the fleet knows of it, unless a later-accepted change has been made since; its
+     * containers are left running.
+     */
+    async unregister(hostname: string, acceptedAt?: number): Promise<void> {
+      const known = [...registrations, keys.dock(hostname), keys.containers(hostname), keys.ids, keys.names]
+      await runScript(redis, unregisterScript, known, [hostname, acceptedAt ?? ''])
+    },
+
+    /** The host names that were unregistered and have not come back, the first one first. */
+    async removed(): Promise<string[]> {
+      return redis.zrange(keys.removed, '0', '-1')
+    },
+
+    /** Forgets that these host names were unregistered: nothing waits for them any more. */
+    async forgetRemoved(hostnames: string[]): Promise<void> {
+      if (hostnames.length > 0) await redis.zrem(keys.removed, hostnames)
     },
 
     /** The registered host names, sorted. */
@@ -119,6 +128,11 @@ export function docksOf(redis: RedisClient, keys: FleetKeys) {
       return read(await names())
     },
 
+    /** The state of each of these docks, or of all that are registered. */
+    async states(hostnames?: string[]): Promise<Map<string, DockState>> {
+      return new Map((await read(hostnames ?? (await names()))).map(({ hostname, state }) => [hostname, state]))
+    },
+
     /** Throws `dock_not_found`. */
     async get(hostname: string): Promise<Dock> {
       const [dock] = (await redis.sismember(keys.docks, hostname)) ? await read([hostname]) : []
@@ -137,39 +151,6 @@ export function docksOf(redis: RedisClient, keys: FleetKeys) {
     async describe(hostname: string, facts: EngineFacts): Promise<boolean> {
       const fields = [hostname, 'engine', JSON.stringify(facts)]
       return (await runScript(redis, describeScript, [keys.docks, keys.dock(hostname)], fields)) === 1
-    },
-
-    /** Takes the lease if it is free. Otherwise tells how long it is held for if nobody renews it, in milliseconds. */
-    async acquireLease(hostname: string, incarnation: string): Promise<{ acquired: boolean; heldForMs: number }> {
-      const taken = await redis.set(keys.lease(hostname), incarnation, 'PX', times.lease, 'NX')
-      if (taken === 'OK') return { acquired: true, heldForMs: times.lease }
-      return { acquired: false, heldForMs: Math.max(0, await redis.pttl(keys.lease(hostname))) }
-    },
-
-    /** Renews the lease if it is still this incarnation's, and notes that the worker lives. */
-    async heartbeat(hostname: string, incarnation: string, daemon: 'ok' | 'unhealthy'): Promise<Heartbeat> {
-      const used = [keys.lease(hostname), keys.dock(hostname), keys.docks]
-      const reply = await runScript(redis, heartbeatScript, used, [incarnation, times.lease, hostname, daemon])
-      const [held, registered, drain, known] = (reply as number[]).map((flag) => flag === 1)
-      return { held: held === true, registered: registered === true, drain: drain === true, known: known === true }
-    },
-
-    /** Gives the lease back, so that the next worker need not wait for its end. */
-    async releaseLease(hostname: string, incarnation: string): Promise<void> {
-      await runScript(redis, releaseScript, [keys.lease(hostname)], [incarnation])
-    },
-
-    /**
-     * Whether a worker lives that acts for the dock: it renews its lease. One that has died has it for a while still,
-     * which is why this takes the time of a heartbeat to say yes, and what is left of a lease to say no.
-     */
-    async isLeased(hostname: string): Promise<boolean> {
-      for (let left = Infinity; ;) {
-        const now = await redis.pttl(keys.lease(hostname))
-        if (now <= 0 || now > left) return now > 0
-        left = now
-        await wait(times.heartbeat / 4)
-      }
     },
   })
 }

@@ -1,5 +1,6 @@
 import Joi from 'joi'
 import { commonVariables, readEnvironment } from './environment'
+import { StartError } from './start-error'
 
 const read = (env: NodeJS.ProcessEnv) => readEnvironment<object>(env, { ...commonVariables, PORT: Joi.number().port() })
 
@@ -32,7 +33,7 @@ test.each([
   [{ REDIS_URL: 'localhost' }, /^REDIS_URL: expected redis:\/\/.*, got another value$/],
   [{ REDIS_URL: 'redis://h/main' }, /^REDIS_URL: expected a database number, got main/],
 ])('%j stops the process with one line: the variable, what was expected, what arrived', (env, message) => {
-  expect(() => read(env)).toThrow(TypeError)
+  expect(() => read(env)).toThrow(StartError)
   expect(() => read(env)).toThrow(message)
 })
 

@@ -1,6 +1,7 @@
 import { plainMessages } from '@deblox/actions/messages'
 import Joi from 'joi'
 import { parseRedisUrl } from './redis'
+import { StartError } from './start-error'
 
 const redisUrl = Joi.string().custom((value: string) => {
   parseRedisUrl(value)
@@ -37,13 +38,13 @@ export function readEnvironment<T extends object>(env: NodeJS.ProcessEnv, variab
   const [detail] = error.details
   const name = String(detail?.path[0])
   const got = secret.has(name) ? 'another value' : JSON.stringify(env[name])
-  throw new TypeError(`${name}: ${expectation(detail)}, got ${got}`)
+  throw new StartError(`${name}: ${expectation(detail)}, got ${got}`)
 }
 
 /** Redis Cluster runs a script only where all its keys are on one node: what is in braces decides that. */
 function requireHashTag({ REDIS_URL = '', DEBLOX_PREFIX = '' }: { REDIS_URL?: string; DEBLOX_PREFIX?: string }): void {
   if (parseRedisUrl(REDIS_URL).kind !== 'cluster' || /\{[^{}]+\}/.test(DEBLOX_PREFIX)) return
-  throw new TypeError(
+  throw new StartError(
     `DEBLOX_PREFIX: expected braces around it for a Redis Cluster, as in {deblox}; got "${DEBLOX_PREFIX}"`,
   )
 }

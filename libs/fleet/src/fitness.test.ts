@@ -1,6 +1,6 @@
 import { judgeFitness } from './fitness'
 
-const good = { redis_version: '7.0.15', maxmemory_policy: 'noeviction', aof_enabled: '1' }
+const good = { redis_version: '7.0.15', maxmemory_policy: 'noeviction', aof_enabled: '1', maxmemory: '1073741824' }
 
 test('a Redis that keeps what it is given is fit', () => {
   expect(judgeFitness(good)).toEqual({ refusals: [], warnings: [] })
@@ -39,4 +39,25 @@ test('one that hides itself is warned about, not guessed', () => {
 test('tells of everything that is wrong at once', () => {
   const { refusals } = judgeFitness({ redis_version: '5.0.0', maxmemory_policy: 'allkeys-lru', aof_enabled: '0' })
   expect(refusals).toHaveLength(2)
+})
+
+test('one without a bound of its memory is warned about', () => {
+  expect(judgeFitness({ ...good, maxmemory: '0' })).toEqual({
+    refusals: [],
+    warnings: [expect.stringMatching(/^maxmemory: expected a bound .*, got 0$/)],
+  })
+})
+
+test.each([
+  [6_000, '6 s ahead'],
+  [-3_600_000, '3600 s behind'],
+])('a clock that is off by %d ms is warned about', (clock, told) => {
+  expect(judgeFitness(good, clock)).toEqual({
+    refusals: [],
+    warnings: [`clock: expected Redis's within 5 s of this machine's, got one that is ${told}`],
+  })
+})
+
+test.each([4_900, -4_900])('one that is off by %d ms will do', (clock) => {
+  expect(judgeFitness(good, clock).warnings).toEqual([])
 })

@@ -1,5 +1,6 @@
 import type { ContainerSpec } from '@deblox/actions/container-spec'
 import { docksOf } from './docks'
+import { endingsOf } from './endings'
 import { fleetIndexOf } from './index'
 import { jobsOf } from './jobs'
 import { fleetKeys } from './names'
@@ -14,6 +15,7 @@ export type Fleet = ReturnType<typeof openFleet>
 export function openFleet(redis: RedisClient, prefix: string, shipped: ReadonlyMap<string, ContainerSpec> = new Map()) {
   const keys = fleetKeys(prefix)
   const topics = topicsOf(redis, prefix)
+  const jobs = jobsOf(redis, keys, topics)
   return {
     redis,
     prefix,
@@ -21,7 +23,8 @@ export function openFleet(redis: RedisClient, prefix: string, shipped: ReadonlyM
     topics,
     docks: docksOf(redis, keys),
     index: fleetIndexOf(redis, keys),
-    jobs: jobsOf(redis, keys, topics),
+    jobs,
+    endings: endingsOf(redis, keys, topics, jobs),
     placements: placementsOf(redis, keys),
     templates: templatesOf(redis, keys, shipped),
   }

@@ -14,7 +14,7 @@ describe('the list of jobs', () => {
     let cursor: string | undefined
     do {
       const page = await jobs().list(3, cursor)
-      seen.push(...page.items.map(({ id }) => id))
+      seen.push(...page.items.map(({ record }) => record.id))
       cursor = page.nextCursor ?? undefined
     } while (cursor !== undefined && seen.length < 20)
     expect(seen).toEqual(records.map(({ id }) => id).toReversed())
@@ -26,11 +26,17 @@ describe('the list of jobs', () => {
     const { nextCursor } = await jobs().list(2)
     await jobs().accept({ record: recordOf() })
     const { items } = await jobs().list(2, nextCursor ?? undefined)
-    expect(items.map(({ id }) => id)).toEqual([old[1]?.id, old[0]?.id])
+    expect(items.map(({ record }) => record.id)).toEqual([old[1]?.id, old[0]?.id])
   })
 
-  test('ends after a job that is no longer in it: those before it are gone as well', async () => {
-    await jobs().accept({ record: recordOf() })
+  test('goes on after a job that is no longer in it, by the time when that was accepted', async () => {
+    const [old, young] = [
+      recordOf({ acceptedAt: 1_000, id: newJobId(1_000) }),
+      recordOf({ acceptedAt: 3_000, id: newJobId(3_000) }),
+    ]
+    for (const record of [old, young]) await jobs().accept({ record })
+    const { items } = await jobs().list(2, newJobId(2_000))
+    expect(items.map(({ record }) => record.id)).toEqual([old.id])
     await expect(jobs().list(2, newJobId(0))).resolves.toEqual({ items: [], nextCursor: null })
   })
 
@@ -39,6 +45,6 @@ describe('the list of jobs', () => {
     for (const record of [gone, stays]) await jobs().accept({ record })
     await use.redis().del(use.fleet().keys.job(gone.id))
     const { items } = await jobs().list(10)
-    expect(items.map(({ id }) => id)).toEqual([stays.id])
+    expect(items.map(({ record }) => record.id)).toEqual([stays.id])
   })
 })

@@ -1,6 +1,10 @@
 import { script } from './redis'
 
-/** KEYS: idempotency, job, jobs. ARGV: digest of the payload (empty without a key), its life, record, time, id, how many jobs are kept, how many slots. */
+/**
+ * KEYS: idempotency, job, jobs, in flight of the owner, deadlines. ARGV: digest of the payload (empty without a key), life of
+ * the key, record, time of acceptance, id, how many slots, life of the record, when to look at its deadline, what is to be
+ * done where a slot fails, then the slots that have ended before and their outcomes.
+ */
 export const acceptScript = script(`
   if ARGV[1] ~= '' then
     local known = redis.call('HMGET', KEYS[1], 'payload', 'job')
@@ -8,35 +12,71 @@ export const acceptScript = script(`
     redis.call('HSET', KEYS[1], 'payload', ARGV[1], 'job', ARGV[5])
     redis.call('PEXPIRE', KEYS[1], ARGV[2])
   end
-  redis.call('HSET', KEYS[2], 'record', ARGV[3], 'slots', ARGV[7])
-  redis.call('PEXPIRE', KEYS[2], ARGV[2])
+  local ended = (#ARGV - 9) / 2
+  redis.call('HSET', KEYS[2], 'record', ARGV[3], 'slots', ARGV[6], 'finished', ended, 'onFailure', ARGV[9])
+  for n = 10, #ARGV, 2 do redis.call('HSET', KEYS[2], 'slot:' .. ARGV[n], ARGV[n + 1]) end
+  redis.call('PEXPIRE', KEYS[2], ARGV[7])
   redis.call('ZADD', KEYS[3], ARGV[4], ARGV[5])
-  redis.call('ZREMRANGEBYRANK', KEYS[3], 0, -1 - ARGV[6])
+  redis.call('ZADD', KEYS[4], ARGV[4], ARGV[5])
+  redis.call('PEXPIRE', KEYS[4], ARGV[7])
+  redis.call('ZADD', KEYS[5], ARGV[8], ARGV[5])
   return false`)
 
 /**
- * KEYS: job. A record is written with an end, so that one whose acceptance was cut short does not stay for ever. One that
- * somebody was told to come back for has none until the job is finished, which may have happened already.
- */
-export const keepScript = script(`
-  local slots, finished = unpack(redis.call('HMGET', KEYS[1], 'slots', 'finished'))
-  if not slots then return 0 end
-  redis.call('HSET', KEYS[1], 'kept', '1')
-  if tonumber(finished or '0') < tonumber(slots) then redis.call('PERSIST', KEYS[1]) end
-  return 1`)
-
-/**
- * KEYS: job, reply stream. ARGV: slot, outcome to keep, outcome to tell, job id, life of a finished job, replies kept,
- * life of the stream, action, time of acceptance. Only the first outcome of a slot counts, so that a slot ends in exactly one way.
+ * KEYS: job, reply stream, jobs, finished jobs, in flight of the owner, deadlines, rollbacks, placement. ARGV: slot, state, outcome to
+ * keep, outcome to tell, job id, life of a finished job, replies kept, life of the stream, action, time of acceptance, finished
+ * jobs kept, how the keys of jobs begin, the dock and epoch of the claim under which it ended, if there was one, and
+ * '1' if it has made a container. A claim to nothing is given up, so that what comes to be later is nobody's. Only the first outcome of a slot counts, so that a slot ends in exactly one way.
+ * Finished jobs beyond the number or age go, a few each time.
  */
 export const finishScript = script(`
   local slots = redis.call('HGET', KEYS[1], 'slots')
   if not slots then return 0 end
-  if redis.call('HSETNX', KEYS[1], 'slot:' .. ARGV[1], ARGV[2]) == 0 then return 0 end
-  if redis.call('HINCRBY', KEYS[1], 'finished', 1) >= tonumber(slots) then
-    redis.call('PEXPIRE', KEYS[1], ARGV[5])
+  if ARGV[13] ~= '' then
+    local claim = redis.call('HMGET', KEYS[8], 'hostname', 'epoch')
+    if claim[1] ~= ARGV[13] or claim[2] ~= ARGV[14] then return 0 end
   end
-  redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[6], '*',
-    'job', ARGV[4], 'action', ARGV[8], 'accepted', ARGV[9], 'outcome', ARGV[3])
-  redis.call('PEXPIRE', KEYS[2], ARGV[7])
+  if redis.call('HSETNX', KEYS[1], 'slot:' .. ARGV[1], ARGV[3]) == 0 then return 0 end
+  if ARGV[15] ~= '1' and redis.call('EXISTS', KEYS[8]) == 1 then redis.call('HSET', KEYS[8], 'hostname', '') end
+  if ARGV[2] ~= 'completed' and redis.call('HGET', KEYS[1], 'onFailure') == 'rollback' then
+    redis.call('SADD', KEYS[7], ARGV[5])
+  end
+  if redis.call('HINCRBY', KEYS[1], 'finished', 1) >= tonumber(slots) then
+    local time = redis.call('TIME')
+    local now = time[1] * 1000
+    redis.call('PEXPIRE', KEYS[1], ARGV[6])
+    redis.call('ZREM', KEYS[5], ARGV[5])
+    redis.call('ZREM', KEYS[6], ARGV[5])
+    redis.call('ZADD', KEYS[4], now, ARGV[5])
+    local over = redis.call('ZCARD', KEYS[4]) - ARGV[11]
+    local aged = redis.call('ZCOUNT', KEYS[4], '-inf', now - ARGV[6])
+    local last = math.min(math.max(over, aged), 10) - 1
+    if last >= 0 then
+      for _, id in ipairs(redis.call('ZRANGE', KEYS[4], 0, last)) do
+        redis.call('DEL', ARGV[12] .. id)
+        redis.call('ZREM', KEYS[3], id)
+        redis.call('ZREM', KEYS[4], id)
+      end
+    end
+  end
+  redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[7], '*',
+    'job', ARGV[5], 'action', ARGV[9], 'accepted', ARGV[10], 'outcome', ARGV[4])
+  redis.call('PEXPIRE', KEYS[2], ARGV[8])
+  return 1`)
+
+/** KEYS: job. ARGV: slot, 1 or -1. Nothing is made where nothing was, so that every record has an end. */
+export const countStartScript = script(`
+  if redis.call('EXISTS', KEYS[1]) == 1 then redis.call('HINCRBY', KEYS[1], 'starts:' .. ARGV[1], ARGV[2]) end
+  return 1`)
+
+/** KEYS: job. ARGV: slot. How often the slot was handed on, this time included. */
+export const handOnScript = script(`
+  if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
+  return redis.call('HINCRBY', KEYS[1], 'hops:' .. ARGV[1], 1)`)
+
+/** KEYS: job. ARGV: slot, topic, hop. The latest hop counts. */
+export const handedOnScript = script(`
+  if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
+  if tonumber(redis.call('HGET', KEYS[1], 'hop:' .. ARGV[1]) or '0') > tonumber(ARGV[3]) then return 0 end
+  redis.call('HSET', KEYS[1], 'topic:' .. ARGV[1], ARGV[2], 'hop:' .. ARGV[1], ARGV[3])
   return 1`)

@@ -1,9 +1,10 @@
 import { type Job, Worker } from 'bullmq'
 import { useFleet } from '../../../test/support/fleet-on-redis'
 import type { JobPayload, JobRecord } from './job'
-import { newJobId, slotJobId } from './job'
-import { jobsOf, payloadOf } from './jobs'
-import { times } from './names'
+import { newJobId, payloadOf, slotJobId } from './job'
+import { jobsOf } from './jobs'
+import { digest } from './digest'
+import { counts, times } from './names'
 import { failureText } from './standing'
 import { completed, envelopeOf, failed, recordOn } from './testing/record'
 import type { SlotReturn, Topics } from './topics'
@@ -43,28 +44,27 @@ describe('a job that is accepted', () => {
         { slot: 1, state: 'waiting', dock: 'dock-1', attempts: 0, startedAt: null },
         { slot: 2, state: 'waiting', dock: 'dock-2', attempts: 0, startedAt: null },
       ],
+      places: record.topics.map((on, n) => ({ topic: on, id: slotJobId(record.id, n + 1) })),
     })
   })
 
-  test('ends some day where nobody was told to come back for it', async () => {
+  test('is written with an end beyond its deadline, so that nothing stays for ever', async () => {
     const record = recordOf()
     await jobs().accept({ record })
-    expect(await lifeOf(record)).toBeGreaterThan(times.idempotency - 60_000)
+    expect(await lifeOf(record)).toBeGreaterThan(times.deadline.change + times.finishedJob - 60_000)
   })
 
-  test('lasts for as long as it is not finished where somebody was', async () => {
-    const record = recordOf()
+  test('counts as in flight of its owner, and as due at its deadline, until its last slot has ended', async () => {
+    const { keys } = use.fleet()
+    const record = recordOf({ topics: [topic, topic], expiresAt: Date.now() + 5_000 })
     await jobs().accept({ record })
-    await jobs().keep(record.id)
-    await expect(lifeOf(record)).resolves.toBe(-1)
-  })
-
-  test('that was finished before it was to be kept is not kept for ever', async () => {
-    const record = recordOf()
-    await jobs().accept({ record })
-    await jobs().finish(payloadOf(record, 1), completed())
-    await jobs().keep(record.id)
-    expect(await lifeOf(record)).toBeGreaterThan(0)
+    const inFlight = () => use.redis().zrange(keys.inflight(digest(record.owner)), '0', '-1')
+    await jobs().finish(payloadOf(record, 1), completed(1))
+    await expect(inFlight()).resolves.toEqual([record.id])
+    await expect(use.redis().zscore(keys.deadlines, record.id)).resolves.toBe(String(record.expiresAt))
+    await jobs().finish(payloadOf(record, 2), completed(2))
+    await expect(inFlight()).resolves.toEqual([])
+    await expect(use.redis().zscore(keys.deadlines, record.id)).resolves.toBeNull()
   })
 
   test('is not found under an id that nobody gave out', async () => {
@@ -190,11 +190,27 @@ describe('a slot', () => {
     await expect(slotsOf(record)).resolves.toMatchObject([{ state: 'completed' }])
   })
 
-  test('that is handed on twice is on the other topic once', async () => {
+  test('that is handed on comes to a topic that has kept it from before', async () => {
+    const record = recordOf()
+    await jobs().accept({ record })
+    await working(async ({ data }) => {
+      await jobs().forward(data, 'deblox.docker.dock-2')
+      return { forwardedTo: 'deblox.docker.dock-2' }
+    })
+    await working(async ({ data }) => {
+      await jobs().forward(data, topic)
+      return { forwardedTo: topic }
+    }, 'deblox.docker.dock-2')
+    await expect(use.fleet().topics.queue(topic).getJobCountByTypes('waiting')).resolves.toBe(1)
+    await expect(jobs().status(record.id)).resolves.toMatchObject({
+      places: [{ topic, id: slotJobId(record.id, 1, 2) }],
+    })
+  })
+
+  test('of a job that is no longer kept leaves nothing behind when it is handed on', async () => {
     const record = recordOf()
     await jobs().forward(payloadOf(record, 1), 'deblox.docker.dock-2')
-    await jobs().forward(payloadOf(record, 1), 'deblox.docker.dock-2')
-    await expect(onTopic('deblox.docker.dock-2')).resolves.toBe(1)
+    await expect(use.redis().exists(use.fleet().keys.job(record.id))).resolves.toBe(0)
   })
 
   test('is marked as begun once', async () => {
@@ -220,21 +236,19 @@ describe('a slot', () => {
     const field = await use.redis().hget(use.fleet().keys.job(record.id), 'slot:1')
     expect(field?.includes(body)).toBe(kept)
     await expect(slotsOf(record)).resolves.toMatchObject([{ result: { envelope: { Response: { Body: body } } } }])
-    await expect(jobs().result(record, 1)).resolves.toEqual({ envelope: envelopeOf(body) })
   })
 })
 
 test('a record ends a day after the last of its slots, not after the first', async () => {
   const record = recordOf({ topics: [topic, topic, topic], numbered: true })
   await jobs().accept({ record })
-  await jobs().keep(record.id)
   await jobs().finish(payloadOf(record, 1), completed(1))
   await jobs().finish(payloadOf(record, 1), completed(1))
   await jobs().finish(payloadOf(record, 1), failed(1))
   await jobs().finish(payloadOf(record, 3), failed(3))
-  await expect(lifeOf(record)).resolves.toBe(-1)
+  expect(await lifeOf(record)).toBeGreaterThan(times.finishedJob)
   await jobs().finish(payloadOf(record, 2), completed(2))
-  expect(await lifeOf(record)).toBeGreaterThan(times.finishedJob - 60_000)
+  expect(await lifeOf(record)).toBeLessThanOrEqual(times.finishedJob)
 })
 
 test('a reply stream is told every end, and ends itself when nobody writes to it', async () => {
@@ -246,4 +260,41 @@ test('a reply stream is told every end, and ends itself when nobody writes to it
   // Too large to be sent along: the replica looks it up.
   expect(JSON.parse(fields?.[7] ?? '')).toMatchObject({ state: 'completed', result: null })
   expect(await use.redis().pttl(record.replyTo)).toBeGreaterThan(0)
+})
+
+test('a result that is too large for the record is kept for whoever waits, and not in it', async () => {
+  const record = recordOf()
+  await jobs().accept({ record })
+  await jobs().finish(payloadOf(record, 1), completed(1, 'x'.repeat(100_000)))
+  await expect(jobs().result(record, 1)).resolves.toMatchObject({
+    envelope: { Response: { Body: 'x'.repeat(100_000) } },
+  })
+  const key = use.fleet().keys.result(record.id, 1)
+  expect(await use.redis().pttl(key)).toBeLessThanOrEqual(times.largeResult)
+})
+
+test('finished jobs beyond the number that is kept go, the first that ended first', async () => {
+  const { keys } = use.fleet()
+  const [old, young] = [recordOf(), recordOf()]
+  for (const record of [old, young]) await jobs().accept({ record })
+  await jobs().finish(payloadOf(old, 1), completed())
+  const others = Array.from({ length: counts.finishedJobs - 1 }, (_, n) => [Date.now() + n, `other-${n}`]).flat()
+  await use.redis().zadd(keys.finished, ...(others as [number, string]))
+  await jobs().finish(payloadOf(young, 1), completed())
+  await expect(jobs().status(old.id)).rejects.toMatchObject({ code: 'job_not_found' })
+  await expect(use.redis().zscore(keys.jobs, old.id)).resolves.toBeNull()
+  await expect(jobs().status(young.id)).resolves.toMatchObject({ slots: [{ state: 'completed' }] })
+})
+
+test('an outcome reached under a claim that another dock has taken over is not the slot’s', async () => {
+  const record = recordOf()
+  const { placements } = use.fleet()
+  await jobs().accept({ record })
+  const first = await placements.claim(record.id, 1, 'dock-1')
+  await placements.reclaim(record.id, 1, 'dock-2', first)
+  await jobs().finish(payloadOf(record, 1), completed(), first)
+  await expect(slotsOf(record)).resolves.toMatchObject([{ state: 'waiting' }])
+  const second = { ...completed(), dock: 'dock-2' }
+  await jobs().finish(payloadOf(record, 1), second, { hostname: 'dock-2', epoch: 2 })
+  await expect(slotsOf(record)).resolves.toMatchObject([{ state: 'completed', dock: 'dock-2' }])
 })

@@ -1,20 +1,22 @@
-import { createHash } from 'node:crypto'
 import { DebloxError } from '@deblox/actions/errors'
+import { digest } from './digest'
+import { acceptScript, handedOnScript, handOnScript } from './job-scripts'
 import {
   isFinished,
   type JobPayload,
   type JobRecord,
   type JobView,
+  payloadOf,
   type SlotOutcome,
   slotJobId,
-  type SlotResult,
   type SlotStatus,
+  timeOfJobId,
   viewJob,
 } from './job'
-import { counts, dockOfTopic, type FleetKeys, times } from './names'
-import { acceptScript, keepScript, finishScript } from './job-scripts'
+import { dockOfTopic, type FleetKeys, times } from './names'
+import { outcomesOf } from './outcomes'
 import { overRedis, type RedisClient, runScript } from './redis'
-import { resultOf, standing } from './standing'
+import { standing } from './standing'
 import type { Topics } from './topics'
 
 /** A job that is to be accepted. */
@@ -22,6 +24,8 @@ export interface Submission {
   record: JobRecord
   /** The caller's Idempotency-Key and what it was sent with. */
   idempotency?: { key: string; payload: string }
+  /** What an earlier job has done of it already. */
+  ended?: SlotOutcome[]
 }
 
 export interface Accepted {
@@ -30,20 +34,26 @@ export interface Accepted {
   repeated: boolean
 }
 
+/** A job's record and how each of its slots stands. */
+export interface JobStatus {
+  record: JobRecord
+  slots: SlotStatus[]
+  /** Where each slot is now. */
+  places: SlotPlace[]
+}
+
+/** The topic on which a slot is, and its id there. */
+export interface SlotPlace {
+  topic: string
+  id: string
+}
+
 export type Jobs = ReturnType<typeof jobsOf>
-
-/**
- * A result is kept beside the outcome, and told to the replica that waits, up to these sizes in characters. Beyond
- * them BullMQ's record has the only copy.
- */
-const keptResult = 4_096
-const toldResult = 65_536
-
-/** Whether a result can be told before BullMQ has recorded it: a larger one is read from there. */
-export const isTold = (result: SlotResult): boolean => JSON.stringify(result).length <= toldResult
 
 /** Accepted jobs: written down first, then put on their topics, then looked up until their end and a day beyond. */
 export function jobsOf(redis: RedisClient, keys: FleetKeys, topics: Topics) {
+  const outcomes = outcomesOf(redis, keys)
+
   const readRecord = async (id: string): Promise<Record<string, string>> => {
     const fields = await redis.hgetall(keys.job(id))
     if (fields['record'] === undefined) throw jobNotFound(id)
@@ -52,8 +62,16 @@ export function jobsOf(redis: RedisClient, keys: FleetKeys, topics: Topics) {
 
   const idempotencyKey = (actor: string, key: string): string => keys.idempotency(digest(`${actor}\0${key}`))
 
-  /** Puts the slots on their topics; of an earlier try those that have not ended or been handed on since. */
+  /** The record of the job that a key stands for: it may have ended so long ago that it is no longer kept. */
+  const readKnown = async (key: string, id: string): Promise<Record<string, string>> => {
+    const fields = await redis.hgetall(keys.job(id))
+    if (fields['record'] === undefined) throw knownIsGone(key, id)
+    return fields
+  }
+
+  /** Puts the slots on their topics; of an earlier try those that have not ended, been cancelled or handed on since. */
   const enqueue = async (record: JobRecord, known: Record<string, string> = {}): Promise<void> => {
+    if ('cancel' in known) return
     const isKnown = (slot: number) => `slot:${slot}` in known || `topic:${slot}` in known
     await Promise.all(
       record.topics.map(async (topic, n) => {
@@ -64,62 +82,66 @@ export function jobsOf(redis: RedisClient, keys: FleetKeys, topics: Topics) {
   }
 
   /** Writes the job down, unless its key has one already: then returns that one's payload digest and id. */
-  const write = async (record: JobRecord, payload: string, key: string): Promise<[string, string] | null> =>
+  const write = async (record: JobRecord, payload: string, key: string, ended: SlotOutcome[]) =>
     (await redis.eval(
       acceptScript.lua,
-      3,
+      5,
       key,
       keys.job(record.id),
       keys.jobs,
+      keys.inflight(digest(record.owner)),
+      keys.deadlines,
       payload,
       times.idempotency,
       JSON.stringify(record),
       record.acceptedAt,
       record.id,
-      counts.jobs,
       record.topics.length,
+      times.job,
+      record.expiresAt ?? record.acceptedAt + times.deadline.change,
+      record.onFailure ?? 'keep',
+      ...ended.flatMap((outcome) => [outcome.slot, JSON.stringify(outcome)]),
     )) as [string, string] | null
 
   /** The record and how each slot stands. Throws `job_not_found`. */
-  const status = async (id: string): Promise<{ record: JobRecord; slots: SlotStatus[] }> => {
+  const status = async (id: string): Promise<JobStatus> => {
     const fields = await readRecord(id)
     const record = parseRecord(fields)
-    const slots = await Promise.all(record.topics.map((topic, n) => slotStatus(record, n + 1, topic, fields)))
-    return { record, slots }
+    const places = record.topics.map((topic, n) => ({
+      topic: fields[`topic:${n + 1}`] ?? topic,
+      id: slotJobId(id, n + 1, Number(fields[`hop:${n + 1}`] ?? 0)),
+    }))
+    const slots = await Promise.all(places.map((place, n) => slotStatus(record, n + 1, place, fields)))
+    return { record, slots, places }
   }
 
   return overRedis({
     /**
-     * Accepts a job: when this returns, it is on its topics. Whoever answers before it has ended calls `keep` first. A
-     * repeated Idempotency-Key gives the earlier job, and finishes putting it on its topics if that was cut short.
-     * Throws `idempotency_key_reused`.
+     * Accepts a job: when this returns, it is on its topics. A repeated Idempotency-Key gives the earlier job, and
+     * finishes putting it on its topics if that was cut short. Throws `idempotency_key_reused`.
      */
-    async accept({ record, idempotency }: Submission): Promise<Accepted> {
+    async accept({ record, idempotency, ended = [] }: Submission): Promise<Accepted> {
+      const known = Object.fromEntries(ended.map(({ slot }) => [`slot:${slot}`, '']))
       if (!idempotency) {
         // Both go out on one connection, so that the record is there before anybody can take the job. The script goes
         // by its text: sent again because Redis did not know its hash, it would come after the job.
-        await Promise.all([write(record, '', idempotencyKey('', '')), enqueue(record)])
+        await Promise.all([write(record, '', idempotencyKey('', ''), ended), enqueue(record, known)])
         return { record, repeated: false }
       }
       const payload = digest(idempotency.payload)
-      const known = await write(record, payload, idempotencyKey(record.actor, idempotency.key))
-      if (known === null) {
-        await enqueue(record)
+      const held = await write(record, payload, idempotencyKey(record.actor, idempotency.key), ended)
+      if (held === null) {
+        await enqueue(record, known)
         return { record, repeated: false }
       }
-      const [knownPayload, knownId] = known
-      if (knownPayload !== payload) throw keyReused(idempotency.key)
-      const fields = await readRecord(knownId)
+      const [heldPayload, heldId] = held
+      if (heldPayload !== payload) throw keyReused(idempotency.key)
+      const fields = await readKnown(idempotency.key, heldId)
       const earlier = parseRecord(fields)
       // The replica that accepted it may have died before it was on its topics. Adding again is safe: BullMQ knows the
       // ids, and of a slot that ended so long ago that it does not, the outcome is known here.
-      if (fields['kept'] === undefined) await enqueue(earlier, fields)
+      await enqueue(earlier, fields)
       return { record: earlier, repeated: true }
-    },
-
-    /** Makes the record last until the job has ended: to be called before anybody is told to come back for it. */
-    async keep(id: string): Promise<void> {
-      await runScript(redis, keepScript, [keys.job(id)], [])
     },
 
     /** The job that was accepted under this key before, or null. Throws `idempotency_key_reused`. */
@@ -127,110 +149,65 @@ export function jobsOf(redis: RedisClient, keys: FleetKeys, topics: Topics) {
       const [known, id] = await redis.hmget(idempotencyKey(actor, key), 'payload', 'job')
       if (!known || !id) return null
       if (known !== digest(payload)) throw keyReused(key)
-      return parseRecord(await readRecord(id))
+      return parseRecord(await readKnown(key, id))
     },
 
-    /** Notes that a slot was handed on to another dock's topic, and puts it there. */
+    /**
+     * Puts a slot on another topic, and notes that. Under an id of its own each time: BullMQ adds nothing where it keeps
+     * one of that id, as it does on a topic from which the slot was handed on before.
+     */
     async forward(payload: JobPayload, topic: string): Promise<void> {
       const { jobId, slot, action } = payload
-      await topics.queue(topic).add(action, payload, { jobId: slotJobId(jobId, slot) })
-      await redis.hset(keys.job(jobId), `topic:${slot}`, topic)
+      const hop = Number(await runScript(redis, handOnScript, [keys.job(jobId)], [slot]))
+      await topics.queue(topic).add(action, payload, { jobId: slotJobId(jobId, slot, hop) })
+      await runScript(redis, handedOnScript, [keys.job(jobId)], [slot, topic, hop])
     },
 
-    /** Marks that a slot's effect may have begun; tells whether it was marked before. */
-    async markBegun({ jobId, slot }: JobPayload): Promise<{ before: boolean }> {
-      return { before: (await redis.hsetnx(keys.job(jobId), `begun:${slot}`, '1')) === 0 }
-    },
-
-    /** Takes the mark back: nothing was sent to the daemon. */
-    async unmarkBegun({ jobId, slot }: JobPayload): Promise<void> {
-      await redis.hdel(keys.job(jobId), `begun:${slot}`)
-    },
-
-    /** How a slot ended, if that has been recorded. */
-    outcome: ({ jobId, slot }: JobPayload) => outcomeOf(jobId, slot),
-
-    /** Records how a slot ended and tells the replica that waits. A second outcome of a slot changes nothing. */
-    async finish(payload: JobPayload, outcome: SlotOutcome): Promise<void> {
-      const args = [
-        outcome.slot,
-        JSON.stringify(withoutLargeResult(outcome, keptResult)),
-        JSON.stringify(withoutLargeResult(outcome, toldResult)),
-        payload.jobId,
-        times.finishedJob,
-        counts.repliesPerReplica,
-        times.replies,
-        payload.action,
-        payload.acceptedAt,
-      ]
-      await runScript(redis, finishScript, [keys.job(payload.jobId), payload.replyTo], args)
-    },
+    ...outcomes,
 
     status,
 
     /** Newest first, from before the job of the cursor on. */
-    async list(limit: number, cursor?: string): Promise<{ items: JobView[]; nextCursor: string | null }> {
-      const after = cursor === undefined ? null : await redis.zrevrank(keys.jobs, cursor)
-      // The oldest are forgotten first: after a job that was, there is none.
-      if (cursor !== undefined && after === null) return { items: [], nextCursor: null }
-      const start = after === null ? 0 : after + 1
+    async list(limit: number, cursor?: string): Promise<{ items: JobStatus[]; nextCursor: string | null }> {
+      const start = cursor === undefined ? 0 : await placeAfter(cursor)
       const ids = await redis.zrange(keys.jobs, String(start), String(start + limit), 'REV')
       const found = await Promise.all(ids.slice(0, limit).map((id) => status(id).catch(unlessGone)))
-      const items = found.flatMap((job) => (job ? [viewJob(job.record, job.slots)] : []))
+      const items = found.flatMap((job) => job ?? [])
       return { items, nextCursor: ids.length > limit ? (ids[limit - 1] ?? null) : null }
-    },
-
-    /** A slot's result in full, from BullMQ's record; null where that is gone. */
-    async result(record: JobRecord, slot: number): Promise<SlotResult | null> {
-      const topic = record.topics[slot - 1] as string
-      const job = await topics.queue(topic).getJob(slotJobId(record.id, slot))
-      return job && 'envelope' in (job.returnvalue ?? {}) ? (job.returnvalue as SlotResult) : null
     },
   })
 
-  async function outcomeOf(jobId: string, slot: number): Promise<SlotOutcome | null> {
-    const known = await redis.hget(keys.job(jobId), `slot:${slot}`)
-    return known === null ? null : (JSON.parse(known) as SlotOutcome)
+  /** The cursor's job may have been forgotten since: its id tells when it was accepted. */
+  async function placeAfter(cursor: string): Promise<number> {
+    const rank = await redis.zrevrank(keys.jobs, cursor)
+    return rank === null ? redis.zcount(keys.jobs, timeOfJobId(cursor), '+inf') : rank + 1
   }
 
   async function slotStatus(
     record: JobRecord,
     slot: number,
-    firstTopic: string,
+    { topic, id }: SlotPlace,
     fields: Record<string, string>,
   ): Promise<SlotStatus> {
     const known = fields[`slot:${slot}`]
     if (known !== undefined) {
-      const outcome = JSON.parse(known) as SlotOutcome
-      if (outcome.state === 'failed' || outcome.result) return outcome
+      const undoneBy = fields[`undone:${slot}`]
+      const outcome = { ...(JSON.parse(known) as SlotOutcome), ...(undoneBy !== undefined && { undoneBy }) }
+      if (outcome.state !== 'completed' || outcome.result) return outcome
       // Its envelope was too large to be kept here.
-      return { ...outcome, result: resultOf(await getJob(record.id, slot, firstTopic, fields)) }
+      return { ...outcome, result: await outcomes.result(record, slot) }
     }
-    const job = await getJob(record.id, slot, firstTopic, fields)
+    const job = await topics.queue(topic).getJob(id)
     const found = standing(slot, job, job ? await job.getState() : 'waiting')
-    // It ended between the two looks: then the outcome stands beside the record by now, and says it more exactly.
-    const ended = isFinished(found) ? await outcomeOf(record.id, slot) : null
-    if (ended && (ended.state === 'failed' || ended.result)) return ended
-    return { ...found, dock: found.dock ?? dockOfTopic(fields[`topic:${slot}`] ?? firstTopic) }
-  }
-
-  function getJob(id: string, slot: number, firstTopic: string, fields: Record<string, string>) {
-    return topics.queue(fields[`topic:${slot}`] ?? firstTopic).getJob(slotJobId(id, slot))
+    if (!isFinished(found)) return { ...found, dock: found.dock ?? job?.processedBy ?? dockOfTopic(topic) }
+    return outcomes.settle(payloadOf(record, slot), { ...found, dock: found.dock ?? dockOfTopic(topic) })
   }
 }
 
-export function payloadOf(record: JobRecord, slot: number): JobPayload {
-  const { id, numbered, action, params, actor, owner, replyTo, acceptedAt } = record
-  return { v: 1, jobId: id, slot, numbered, action, params, actor, owner, replyTo, acceptedAt }
-}
-
-function withoutLargeResult(outcome: SlotOutcome, limit: number): SlotOutcome {
-  return JSON.stringify(outcome.result).length > limit ? { ...outcome, result: null } : outcome
-}
+/** The jobs of a list as the API shows them. */
+export const viewJobs = (jobs: JobStatus[]): JobView[] => jobs.map(({ record, slots }) => viewJob(record, slots))
 
 const parseRecord = (fields: Record<string, string>): JobRecord => JSON.parse(fields['record'] as string) as JobRecord
-
-const digest = (text: string): string => createHash('sha256').update(text).digest('hex')
 
 const jobNotFound = (id: string): DebloxError =>
   new DebloxError(
@@ -242,6 +219,12 @@ const keyReused = (key: string): DebloxError =>
   new DebloxError(
     'idempotency_key_reused',
     `Idempotency-Key: expected the same request as before under ${JSON.stringify(key)}, got another`,
+  )
+
+const knownIsGone = (key: string, id: string): DebloxError =>
+  new DebloxError(
+    'result_gone',
+    `Idempotency-Key: expected the job of ${JSON.stringify(key)} to be kept still; ${id} was accepted, has ended, and has been removed by number`,
   )
 
 function unlessGone(error: unknown): null {

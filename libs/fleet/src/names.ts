@@ -8,6 +8,13 @@ export const dockTopic = (hostname: string): string => `${clusterTopic}.${hostna
 export const dockOfTopic = (topic: string): string | null =>
   topic === clusterTopic ? null : topic.slice(clusterTopic.length + 1)
 
+/** Where BullMQ keeps the jobs of a topic that no worker has taken: a list, and two sorted sets. */
+export const waitingKeys = (prefix: string, topic: string): [list: string, ...sets: string[]] => [
+  `${prefix}:${topic}:wait`,
+  `${prefix}:${topic}:prioritized`,
+  `${prefix}:${topic}:delayed`,
+]
+
 /** Every Redis key of a fleet. BullMQ keeps its own under `<prefix>:<topic>:`. */
 export const fleetKeys = (prefix: string) => ({
   /** Set of registered host names, and nothing else. */
@@ -16,6 +23,14 @@ export const fleetKeys = (prefix: string) => ({
   dock: (hostname: string) => `${prefix}:dock:${hostname}`,
   /** String: the incarnation of the worker that may act for the dock. */
   lease: (hostname: string) => `${prefix}:lease:${hostname}`,
+  /** Hash: which machine the host name stands for, and since when; it outlives the dock's registration. */
+  identity: (hostname: string) => `${prefix}:identity:${hostname}`,
+  /** Hash: host name → when the last `register` or `unregister` that took effect was accepted. */
+  registrations: `${prefix}:registrations`,
+  /** Sorted set of host names that were unregistered, by when. */
+  removed: `${prefix}:removed`,
+  /** String: a UUID that is as old as what this Redis holds. */
+  epoch: `${prefix}:epoch`,
   /** Hash: container id → row, one hash a dock. */
   containers: (hostname: string) => `${prefix}:containers:${hostname}`,
   /** Sorted set of `<id> <hostname>`, all of score 0, for look-ups by prefix. */
@@ -26,8 +41,22 @@ export const fleetKeys = (prefix: string) => ({
   job: (id: string) => `${prefix}:job:${id}`,
   /** Sorted set of job ids by time of acceptance. */
   jobs: `${prefix}:jobs`,
+  /** Sorted set of the ids of jobs that have ended, by the time of their end. */
+  finished: `${prefix}:finished`,
+  /** Sorted set of the ids of jobs that have not ended, by the time when they are to be looked at for their deadline. */
+  deadlines: `${prefix}:deadlines`,
+  /** Set of the ids of jobs whose slots are to be undone because one of them did not complete. */
+  rollbacks: `${prefix}:rollbacks`,
+  /** String: a slot's result that is too large for a job's record. */
+  result: (job: string, slot: number) => `${prefix}:result:${job}:${slot}`,
+  /** Set of slots that a dock is working on and shall stop. */
+  cancels: (hostname: string) => `${prefix}:cancels:${hostname}`,
+  /** String: the API replica that looks after what has nobody else to look after it. */
+  janitor: `${prefix}:janitor`,
   /** String: which job an Idempotency-Key stands for. */
   idempotency: (digest: string) => `${prefix}:idempotency:${digest}`,
+  /** Sorted set of the ids of an owner's jobs that have not ended, by time of acceptance. */
+  inflight: (ownerDigest: string) => `${prefix}:inflight:${ownerDigest}`,
   /** Hash: the dock and epoch that a (job, slot) was given. */
   placement: (job: string, slot: number) => `${prefix}:placement:${job}:${slot}`,
   /** Stream: outcomes for one API replica. */
@@ -56,7 +85,19 @@ export const times = {
   idempotency: 24 * hours,
   /** How long a finished job can be looked up. */
   finishedJob: 24 * hours,
+  /** A job that has not begun by then is not begun any more: a read has nobody who waits for it. */
+  deadline: { read: 5 * minutes, change: 24 * hours },
+  /** A record is written with an end, beyond its deadline and all that the job could take after it. */
+  job: 48 * hours,
+  /** A result too large for the job's record is there for whoever waits for it. */
+  largeResult: 10 * minutes,
+  /** A cancel that nobody has taken notice of. */
+  cancel: 1 * hours,
   placement: 48 * hours,
+  /** A claim that superseded another tells a dock that was away for long what to remove at its return. */
+  laterPlacement: 30 * 24 * hours,
+  /** A job that has not ended after so long no longer counts against its owner: it may have been lost. */
+  inflight: 24 * hours,
   /** A replica's reply stream outlives the replica by so much. */
   replies: 10 * minutes,
   /** The worker lists all its containers so often, whatever events said. */
@@ -65,8 +106,11 @@ export const times = {
 
 /** How many of each are kept at the most. */
 export const counts = {
-  finishedJobsPerTopic: 200,
-  jobs: 10_000,
+  /** BullMQ's records of jobs that completed, and of those that did not: 1,000 docks with these fit in 1 GB. */
+  finishedJobsPerTopic: 100,
+  failedJobsPerTopic: 50,
+  /** Jobs that have ended, beside those that age has removed. */
+  finishedJobs: 10_000,
   repliesPerReplica: 1_000,
   eventsPerTopic: 100,
 } as const

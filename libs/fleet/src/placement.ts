@@ -1,12 +1,9 @@
+import type { Claim, Placement } from './claim'
 import type { Dock } from './docks'
 import { type FleetKeys, times } from './names'
 import { overRedis, type RedisClient, runScript, script } from './redis'
 
-/** Where a (job, slot) was placed; the epoch counts how often that had to be decided anew. */
-export interface Placement {
-  hostname: string
-  epoch: number
-}
+export type { Placement } from './claim'
 
 export type Placements = ReturnType<typeof placementsOf>
 
@@ -20,39 +17,83 @@ export function deal(count: number, docks: readonly string[], dealt: number): st
 export const readyDocks = (docks: readonly Dock[]): string[] =>
   docks.filter(({ state }) => state === 'ready').map(({ hostname }) => hostname)
 
-const claimScript = script(`
-  if redis.call('HSETNX', KEYS[1], 'hostname', ARGV[1]) == 1 then redis.call('HSET', KEYS[1], 'epoch', 1) end
-  redis.call('PEXPIRE', KEYS[1], ARGV[2])
-  return redis.call('HMGET', KEYS[1], 'hostname', 'epoch')`)
+/** Tells the claim that holds: `placed` has it, `ended` whether the slot has an outcome. */
+const tellLua = `
+  return { placed[1] or '', placed[2] or '0', ended }`
 
-const reclaimScript = script(`
-  if redis.call('HGET', KEYS[1], 'epoch') == ARGV[2] then
-    redis.call('HSET', KEYS[1], 'hostname', ARGV[1], 'epoch', ARGV[2] + 1)
-  end
-  return redis.call('HMGET', KEYS[1], 'hostname', 'epoch')`)
+/** KEYS: placement, job. ARGV[1]: slot. */
+const lookLua = `
+  local placed = redis.call('HMGET', KEYS[1], 'hostname', 'epoch')
+  local ended = redis.call('HEXISTS', KEYS[2], 'slot:' .. ARGV[1])`
 
-/** The recorded decisions which dock gets a (job, slot). */
+/** ARGV: slot, hostname, life of a first claim, life of a later one. */
+const placeLua = `
+  placed = { ARGV[2], tostring((placed[2] or 0) + 1) }
+  redis.call('HSET', KEYS[1], 'hostname', placed[1], 'epoch', placed[2])
+  redis.call('PEXPIRE', KEYS[1], placed[2] == '1' and ARGV[3] or ARGV[4])`
+
+const claimScript = script(`${lookLua}
+  if ended == 0 and (placed[1] or '') == '' then ${placeLua}
+  end ${tellLua}`)
+
+/** ARGV[5..6]: the claim that is taken over. */
+const reclaimScript = script(`${lookLua}
+  if ended == 0 and placed[1] == ARGV[5] and placed[2] == ARGV[6] then ${placeLua}
+  end ${tellLua}`)
+
+/** KEYS: placement. ARGV: hostname, epoch. */
+const releaseScript = script(`
+  local placed = redis.call('HMGET', KEYS[1], 'hostname', 'epoch')
+  if placed[1] ~= ARGV[1] or placed[2] ~= ARGV[2] then return 0 end
+  redis.call('HSET', KEYS[1], 'hostname', '')
+  return 1`)
+
+/** KEYS: placement. Nothing is made where nothing was, so that every placement has an end. */
+const revokeScript = script(`
+  if redis.call('EXISTS', KEYS[1]) == 1 then redis.call('HSET', KEYS[1], 'hostname', '') end
+  return 1`)
+
+/** The recorded decisions which dock gets a (job, slot): claim.ts in Redis. */
 export function placementsOf(redis: RedisClient, keys: FleetKeys) {
+  const recordsOf = (job: string, slot: number, record: string) => [keys.placement(job, slot), keys.job(record)]
+  const lives = [times.placement, times.laterPlacement]
+
   return overRedis({
-    /** Claims the slot for the dock unless it is claimed already; returns the claim that holds, maybe another's. */
-    async claim(job: string, slot: number, hostname: string): Promise<Placement> {
-      return placementFrom(
-        await runScript(redis, claimScript, [keys.placement(job, slot)], [hostname, times.placement]),
-      )
+    /**
+     * Claims the slot for the dock unless it is claimed or has ended; returns the claim that holds, maybe another's. A job
+     * that tries another one again shares its claims; whether the slot has ended its own `record` says.
+     */
+    async claim(job: string, slot: number, hostname: string, record = job): Promise<Claim> {
+      return claimFrom(await runScript(redis, claimScript, recordsOf(job, slot, record), [slot, hostname, ...lives]))
     },
 
     /** Moves a claim that has not changed since `was` to this dock; returns the claim that holds. */
-    async reclaim(job: string, slot: number, hostname: string, was: Placement): Promise<Placement> {
-      return placementFrom(await runScript(redis, reclaimScript, [keys.placement(job, slot)], [hostname, was.epoch]))
+    async reclaim(job: string, slot: number, hostname: string, was: Placement, record = job): Promise<Claim> {
+      const args = [slot, hostname, ...lives, was.hostname, was.epoch]
+      return claimFrom(await runScript(redis, reclaimScript, recordsOf(job, slot, record), args))
+    },
+
+    /**
+     * Gives a claim up if it is still this one, so that another dock may take the slot at once; tells whether it was. What
+     * was made under it is nobody's from then on: to be called where nothing was sent to the daemon, or is to go.
+     */
+    async release(job: string, slot: number, hostname: string, epoch: number): Promise<boolean> {
+      return (await runScript(redis, releaseScript, [keys.placement(job, slot)], [hostname, epoch])) === 1
+    },
+
+    /** Takes the slot from whoever has it: what was made for it up to now is nobody's, even if it comes to be later. */
+    async revoke(job: string, slot: number): Promise<void> {
+      await runScript(redis, revokeScript, [keys.placement(job, slot)], [])
     },
 
     /** The claims that hold for these slots, in their order; null where there is none. */
-    async read(slots: { job: string; slot: number }[]): Promise<(Placement | null)[]> {
+    async read(slots: readonly { job: string; slot: number }[]): Promise<(Placement | null)[]> {
       const reads = redis.pipeline()
       for (const { job, slot } of slots) reads.hmget(keys.placement(job, slot), 'hostname', 'epoch')
       return ((await reads.exec()) ?? []).map(([error, reply]) => {
         if (error) throw error
-        return (reply as [string | null])[0] === null ? null : placementFrom(reply)
+        const [hostname, epoch] = reply as [string | null, string]
+        return hostname === null ? null : { hostname, epoch: Number(epoch) }
       })
     },
 
@@ -63,7 +104,7 @@ export function placementsOf(redis: RedisClient, keys: FleetKeys) {
   })
 }
 
-function placementFrom(reply: unknown): Placement {
-  const [hostname, epoch] = reply as [string, string]
-  return { hostname, epoch: Number(epoch) }
+function claimFrom(reply: unknown): Claim {
+  const [hostname, epoch, ended] = reply as [string, string, number]
+  return { hostname, epoch: Number(epoch), ...(ended === 1 && { ended: true }) }
 }

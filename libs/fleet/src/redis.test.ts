@@ -10,7 +10,16 @@ import { checkFitness } from './fitness'
 import { type Fleet, openFleet } from './fleet'
 import { type JobPayload, newJobId, type SlotOutcome } from './job'
 import { clusterTopic } from './names'
-import { connectRedis, overRedis, type RedisClient, redisErrorCode, runScript, script, whenReady } from './redis'
+import {
+  connectRedis,
+  overRedis,
+  type RedisClient,
+  redisErrorCode,
+  retryStrategy,
+  runScript,
+  script,
+  whenReady,
+} from './redis'
 import type { SlotReturn } from './topics'
 import { completed } from './testing/record'
 
@@ -108,7 +117,7 @@ describe('a Redis Cluster', () => {
     // A node that has met no other does not know its own address.
     const own = ['--bind', '127.0.0.1', '--cluster-announce-ip', '127.0.0.1', '--dir', place, '--save', '']
     const ports = ['--port', String(port), '--cluster-port', String(await freePort())]
-    const keeping = ['--appendonly', 'yes', '--maxmemory-policy', 'noeviction']
+    const keeping = ['--appendonly', 'yes', '--maxmemory-policy', 'noeviction', '--maxmemory', '1gb']
     const node = new RunningProcess({
       name: 'cluster',
       command: 'redis-server',
@@ -201,4 +210,14 @@ test.each([
     .fails()
     .catch((error: { code?: string }) => error.code)
   expect(code === 'redis_unavailable').toBe(away)
+})
+
+test('clients that lost the same Redis come back at different times, none of them later than half a second', () => {
+  for (const attempt of [1, 5, 10, 1_000]) {
+    const most = Math.min(50 * attempt, 500)
+    const pauses = Array.from({ length: 200 }, () => retryStrategy(attempt))
+    expect(Math.max(...pauses)).toBeLessThanOrEqual(most)
+    expect(Math.min(...pauses)).toBeGreaterThanOrEqual(most / 2)
+    expect(new Set(pauses).size).toBeGreaterThan(most / 10)
+  }
 })

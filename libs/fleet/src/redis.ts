@@ -11,7 +11,9 @@ export type RedisClient = Redis | Cluster
 export type Temper = 'fail-fast' | 'patient'
 
 // The default back-off grows until Redis's return goes unseen for 17 s; capped at 500 ms it is 0.5 s (docs/performance.md).
-const retryStrategy = (attempt: number): number => Math.min(50 * attempt, 500)
+// The lower half of each pause is left to chance: a thousand workers lose their Redis at the same moment.
+export const retryStrategy = (attempt: number): number =>
+  Math.round(Math.min(50 * attempt, 500) * (1 - Math.random() / 2))
 
 const tempers: Record<Temper, RedisOptions> = {
   'fail-fast': {

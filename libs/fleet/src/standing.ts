@@ -1,6 +1,6 @@
-import { errorTable } from '@deblox/actions/errors'
+import { type ErrorCode, errorTable } from '@deblox/actions/errors'
 import type { Job } from 'bullmq'
-import type { JobError, JobPayload, SlotOutcome, SlotResult, SlotStatus } from './job'
+import type { JobError, JobPayload, SlotOutcome, SlotResult, SlotStatus, TerminalState } from './job'
 import type { SlotReturn } from './topics'
 
 /** How a slot stands by BullMQ's record of it: also the way to an outcome that its worker could not write down. */
@@ -23,8 +23,13 @@ function failedOutcome(
   job: Job<JobPayload, SlotReturn> | undefined,
 ): SlotOutcome {
   const { dock, ...error } = parseFailure(job?.failedReason ?? '')
-  return { ...common, dock, state: 'failed', finishedAt: job?.finishedOn ?? Date.now(), result: null, error }
+  return { ...common, dock, state: stateOf(error.code), finishedAt: job?.finishedOn ?? Date.now(), result: null, error }
 }
+
+const states: Partial<Record<ErrorCode, TerminalState>> = { job_cancelled: 'cancelled', job_expired: 'expired' }
+
+/** The state of a job that ended with this error. */
+export const stateOf = (code: ErrorCode): TerminalState => states[code] ?? 'failed'
 
 /**
  * Errors cross BullMQ as text: what a worker wrote with `failureText`, or a reason of BullMQ's own, which it gives
@@ -38,7 +43,11 @@ export function parseFailure(reason: string): JobError & { dock: string | null }
   }
 }
 
-export const failureText = (error: JobError, dock: string): string => JSON.stringify({ ...error, dock })
+/** Whether a worker wrote this reason, which has then recorded the outcome itself. */
+export const isOwnFailure = (reason: string): boolean => reason.startsWith('{"code":')
+
+export const failureText = ({ code, ...error }: JobError, dock: string): string =>
+  JSON.stringify({ code, ...error, dock })
 
 /** What the slot brought about, if BullMQ's record of it says so. */
 export const resultOf = (job: Job<JobPayload, SlotReturn> | undefined): SlotResult | null =>

@@ -4,14 +4,21 @@ import type { JobPayload, SlotResult } from './job'
 import { counts, times } from './names'
 import type { RedisClient } from './redis'
 
-/** What a slot's BullMQ job returns: its result, the topic that it was handed on to, or that it had ended before. */
-export type SlotReturn = SlotResult | { forwardedTo: string } | { endedBefore: true }
+/**
+ * What a slot's BullMQ job returns: its result, that this is too large to be kept there, the topic that it was handed on to,
+ * or that it had ended before.
+ */
+export type SlotReturn = SlotResult | { kept: 'elsewhere' } | { forwardedTo: string } | { endedBefore: true }
 
 export type TopicQueue = Queue<JobPayload, SlotReturn>
 
 export type Topics = ReturnType<typeof topicsOf>
 
-const finished = { age: times.finishedJob / 1000, count: counts.finishedJobsPerTopic }
+/** How many ended jobs BullMQ keeps on a topic, and for how long, in seconds. */
+export const keptByBullMQ = {
+  removeOnComplete: { age: times.finishedJob / 1000, count: counts.finishedJobsPerTopic },
+  removeOnFail: { age: times.finishedJob / 1000, count: counts.failedJobsPerTopic },
+}
 
 /** The topics' queues, opened on first use over one shared connection. */
 export function topicsOf(redis: RedisClient, prefix: string) {
@@ -27,7 +34,7 @@ export function topicsOf(redis: RedisClient, prefix: string) {
       const queue: TopicQueue = new Queue(topic, {
         connection: redis,
         prefix,
-        defaultJobOptions: { removeOnComplete: finished, removeOnFail: finished },
+        defaultJobOptions: keptByBullMQ,
         streams: { events: { maxLen: counts.eventsPerTopic } },
       })
       // The shared connection's own listener reports its errors; without one here each queue would throw them.

@@ -1,12 +1,13 @@
 import { containerSpec, templateName } from '@deblox/actions/container-spec'
 import type { Fleet } from '@deblox/fleet/fleet'
 import Joi from 'joi'
+import type { Admission } from '../admission'
 import type { Route } from '../route'
 
 const name = templateName.required()
 
 /** Named specs, validated as a create is. */
-export function templateRoutes({ templates }: Fleet): Route[] {
+export function templateRoutes({ templates }: Fleet, admission: Admission): Route[] {
   return [
     {
       method: 'GET',
@@ -34,6 +35,7 @@ export function templateRoutes({ templates }: Fleet): Route[] {
       request: Joi.object({ ...containerSpec, image: containerSpec.image.required(), name }),
       answers: { 200: 'Replaced', 201: 'Stored under a new name' },
       async handle({ name: key, ...spec }) {
+        await admission.template(JSON.stringify(spec).length)
         const { created } = await templates.put(key as string, spec)
         return { status: created ? 201 : 200, body: await templates.get(key as string) }
       },

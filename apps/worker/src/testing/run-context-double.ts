@@ -3,10 +3,10 @@ import type { Placement } from '@deblox/fleet/placement'
 import type Docker from 'dockerode'
 import { fleetDouble } from '../../../../libs/actions/src/testing/fleet-double'
 import { Gate } from '../gate'
-import type { RunContext } from '../run-action'
+import type { RunContext, Slot } from '../run-action'
 
-export const payloadOf = (action: string, params: Record<string, unknown>): JobPayload => ({
-  v: 1,
+export const slotOf = (action: string, params: Record<string, unknown>, more: Partial<Slot> = {}): Slot => ({
+  v: 2,
   jobId: 'job-7',
   slot: 1,
   numbered: false,
@@ -16,6 +16,9 @@ export const payloadOf = (action: string, params: Record<string, unknown>): JobP
   owner: 'anna',
   replyTo: 'replies',
   acceptedAt: 0,
+  again: false,
+  epoch: 0,
+  ...more,
 })
 
 /** A double of the fleet in this process: claims, leases, begun slots, and what was handed on. */
@@ -35,6 +38,10 @@ export function runContextDouble(
       claim: async (_job: string, _slot: number, hostname: string) => (claim ??= { hostname, epoch: 1 }),
       reclaim: async (_job: string, _slot: number, hostname: string, was: Placement) =>
         (claim = claim?.epoch === was.epoch ? { hostname, epoch: was.epoch + 1 } : (claim as Placement)),
+      release: async () => {
+        claim = undefined
+        return true
+      },
     },
     jobs: {
       forward: async (_payload: JobPayload, topic: string) => void forwarded.push(topic),
@@ -51,6 +58,20 @@ export function runContextDouble(
   const touch = (id: string) => void touched.push(id)
   const lease = new AbortController()
   const leaseLost = () => lease.signal
-  const context = { hostname: 'here', docker, fleet, daemon, leaseLost, refresh, touch } as unknown as RunContext
-  return { context, daemon, forwarded, refreshed, touched, registered, claim: () => claim }
+  const lost = { daemon: new AbortController() }
+  const context = {
+    hostname: 'here',
+    docker,
+    fleet,
+    daemon,
+    leaseLost,
+    daemonLost: () => lost.daemon.signal,
+    graceMs: () => 0,
+    now: () => 0,
+    workAgain: async () => {},
+    pullOnce: (_reference: string, signal: AbortSignal, pull: (signal: AbortSignal) => Promise<void>) => pull(signal),
+    refresh,
+    touch,
+  } as unknown as RunContext
+  return { context, daemon, lost, forwarded, refreshed, touched, registered, claim: () => claim }
 }

@@ -1,6 +1,6 @@
 import Joi from 'joi'
 import { type ContainerSpec, containerSpec, dockerBody, templateName } from '../container-spec'
-import { createContainerOnce, createOptions, type CreateOptions, createTimeoutMs } from '../create'
+import { createContainerOnce, undoCreate, createOptions, type CreateOptions, createTimeoutMs } from '../create'
 import { defineAction } from '../define-action'
 
 interface CreateParams extends ContainerSpec, CreateOptions {
@@ -26,4 +26,5 @@ export const createContainer = defineAction({
     return template === undefined ? own : { ...(await lookups.template(template)), ...own }
   },
   run: (params, context) => createContainerOnce(dockerBody(params), params, context),
+  undo: (options, context) => undoCreate(options, context),
 })

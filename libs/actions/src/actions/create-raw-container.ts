@@ -1,7 +1,7 @@
 import type { ContainerCreateOptions } from 'dockerode'
 import Joi from 'joi'
 import { labels } from '../container-spec'
-import { createContainerOnce, type CreateOptions, createOptions, createTimeoutMs } from '../create'
+import { createContainerOnce, undoCreate, type CreateOptions, createOptions, createTimeoutMs } from '../create'
 import { defineAction } from '../define-action'
 import { image } from '../image-reference'
 import { expected } from '../messages'
@@ -33,4 +33,5 @@ export const createRawContainer = defineAction({
   idempotent: true,
   timeoutMs: createTimeoutMs,
   run: ({ body, ...options }, context) => createContainerOnce(body, options, context),
+  undo: (options, context) => undoCreate(options, context),
 })

@@ -16,8 +16,8 @@ export const register = defineAction({
   silent: true,
   idempotent: true,
   timeoutMs: 30_000,
-  async run({ hostname }, { docks }) {
-    await docks.register(hostname)
+  async run({ hostname }, { docks, job }) {
+    await docks.register(hostname, job.acceptedAt)
     return noContent()
   },
 })

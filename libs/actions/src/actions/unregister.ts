@@ -16,8 +16,8 @@ export const unregister = defineAction({
   silent: true,
   idempotent: true,
   timeoutMs: 30_000,
-  async run({ hostname }, { docks }) {
-    await docks.unregister(hostname)
+  async run({ hostname }, { docks, job }) {
+    await docks.unregister(hostname, job.acceptedAt)
     return noContent()
   },
 })

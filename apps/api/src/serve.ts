@@ -1,0 +1,130 @@
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+import { StartError } from '@deblox/fleet/start-error'
+
+export interface Serving {
+  url: string
+  /** Takes no more requests, and lets those under way end. */
+  close(): Promise<void>
+}
+
+/** Requests under way get so long when the API stops, in milliseconds. */
+const graceMs = 8_000
+
+/** A connection on which no request has come after so long is closed then, in milliseconds. */
+const silentMs = 500
+
+/** A caller gets so long to send a request, and may keep a connection without one, in milliseconds. */
+const times = { headersTimeout: 10_000, requestTimeout: 30_000, keepAliveTimeout: 10_000 }
+
+/** How often the first two are looked at, in milliseconds. */
+const connectionsCheckingInterval = 2_000
+
+const maxHeadersCount = 100
+
+/** Files that are not callers' connections: Redis's, the program's own, and some in hand to reconnect with. */
+const reservedFiles = 64
+
+/** More connections than this are not taken, whatever the machine allows. */
+const maxConnections = 10_000
+
+/** Listens. `onRefused` is called for each connection that is one too many. Throws where that cannot be done. */
+export async function serve(
+  listener: RequestListener,
+  { host, port }: { host: string; port: number },
+  onRefused: () => void,
+): Promise<Serving> {
+  const server = createServer({ ...times, connectionsCheckingInterval }, listener)
+  server.maxHeadersCount = maxHeadersCount
+  // Were there no bound, Redis could not be reached any more once callers have used up all files.
+  server.maxConnections = connectionsFor(openFilesLimit())
+  server.on('drop', onRefused)
+  const connections = connectionsOf(server)
+  const underWay = responsesOf(server)
+  await listen(server, host, port)
+  return { url: urlOf(server), close: () => close(server, connections, underWay) }
+}
+
+export const connectionsFor = (files: number): number =>
+  Math.max(1, Math.min(maxConnections, files - Math.min(reservedFiles, files >> 1)))
+
+function openFilesLimit(): number {
+  try {
+    const [, soft] = /^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8')) ?? []
+    return soft === undefined ? Infinity : Number(soft)
+  } catch {
+    // Not Linux.
+    return Infinity
+  }
+}
+
+function connectionsOf(server: Server): Set<Socket> {
+  const open = new Set<Socket>()
+  server.on('connection', (socket) => {
+    open.add(socket)
+    socket.once('close', () => open.delete(socket))
+  })
+  return open
+}
+
+/** The responses that have not been sent yet. */
+function responsesOf(server: Server): Set<ServerResponse> {
+  const underWay = new Set<ServerResponse>()
+  server.prependListener('request', (_request, response: ServerResponse) => {
+    underWay.add(response)
+    response.once('close', () => underWay.delete(response))
+    // One more request on a connection that was there before.
+    if (!server.listening) leaveAfter(response)
+  })
+  return underWay
+}
+
+/** Tells the caller to send its next request elsewhere. */
+function leaveAfter(response: ServerResponse): void {
+  if (!response.headersSent) response.setHeader('Connection', 'close')
+}
+
+async function listen(server: Server, host: string, port: number): Promise<void> {
+  server.listen(port, host)
+  try {
+    await once(server, 'listening')
+  } catch (error) {
+    throw new StartError(whyNotListening(error, port, host), { cause: error })
+  }
+}
+
+function whyNotListening(error: unknown, port: number, host: string): string {
+  const { code } = error as NodeJS.ErrnoException
+  if (code === 'EADDRINUSE') return `PORT: expected a free port of ${host}, got ${port}, which is in use`
+  if (code === 'EACCES') return `PORT: expected a port that this user may open, got ${port}`
+  return `HOST: expected an address of this machine, got ${host} (${String(code)})`
+}
+
+async function close(server: Server, connections: Set<Socket>, underWay: Set<ServerResponse>): Promise<void> {
+  const closed = once(server, 'close')
+  server.close()
+  for (const response of underWay) leaveAfter(response)
+  // A connection whose last request has been answered would be kept for a while more.
+  const idle = setInterval(() => server.closeIdleConnections(), 50)
+  // Node takes a connection for busy that has not sent anything yet.
+  const silent = setTimeout(() => closeAllBut(connections, underWay), silentMs)
+  const grace = setTimeout(() => server.closeAllConnections(), graceMs)
+  await closed
+  clearInterval(idle)
+  clearTimeout(silent)
+  clearTimeout(grace)
+}
+
+function closeAllBut(connections: Set<Socket>, underWay: Set<ServerResponse>): void {
+  const busy = new Set([...underWay].map(({ socket }) => socket))
+  for (const socket of connections) if (!busy.has(socket)) socket.destroy()
+}
+
+function urlOf(server: Server): string {
+  const address = server.address()
+  if (address === null || typeof address === 'string') return String(address)
+  const host = address.family === 'IPv6' ? `[${address.address}]` : address.address
+  return `http://${host}:${address.port}`
+}

@@ -1,0 +1,45 @@
+import { DebloxError } from '@deblox/actions/errors'
+import type { Endings } from '@deblox/fleet/endings'
+import type { Logger } from 'pino'
+
+/** While this dock works on something, it asks so often whether that shall stop, in milliseconds. */
+const askMs = 500
+
+/** Ends what this dock is working on when somebody cancels it. */
+export class Cancels {
+  private readonly underWay = new Map<string, AbortController>()
+  private timer: NodeJS.Timeout | undefined
+
+  constructor(
+    private readonly endings: Pick<Endings, 'takeCancels'>,
+    private readonly hostname: string,
+    private readonly log: Logger,
+  ) {}
+
+  /** Runs a task under a signal that aborts with `job_cancelled` when the slot is cancelled. */
+  async guard<T>(slotId: string, task: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const cancelled = new AbortController()
+    this.underWay.set(slotId, cancelled)
+    this.timer ??= setInterval(() => void this.ask(), askMs)
+    try {
+      return await task(cancelled.signal)
+    } finally {
+      this.underWay.delete(slotId)
+      if (this.underWay.size === 0) {
+        clearInterval(this.timer)
+        this.timer = undefined
+      }
+    }
+  }
+
+  private async ask(): Promise<void> {
+    try {
+      for (const slotId of await this.endings.takeCancels(this.hostname)) this.underWay.get(slotId)?.abort(cancelled())
+    } catch (error) {
+      this.log.debug({ err: error }, 'asking for cancelled jobs failed; trying again')
+    }
+  }
+}
+
+export const cancelled = (): DebloxError =>
+  new DebloxError('job_cancelled', 'it was cancelled while it was worked on; a part of it may have been done')

@@ -1,0 +1,100 @@
+import { FleetClock } from '@deblox/fleet/clock'
+import type { Fleet } from '@deblox/fleet/fleet'
+import { newJobId } from '@deblox/fleet/job'
+import { clusterTopic, times } from '@deblox/fleet/names'
+import type { Logger } from 'pino'
+import { Grace } from './grace'
+
+/** A date that is further from Redis's than this is worth a warning, in milliseconds. */
+const clockOffMs = 5_000
+
+/** What this dock tells Redis of itself beside its heartbeats, and what it learns of Redis by them. */
+export class Membership {
+  /** Redis's time. */
+  readonly clock: FleetClock
+  private readonly grace = new Grace()
+  /** Of what Redis holds; unknown before the first heartbeat. */
+  private epoch: string | undefined
+  private sinceMs = 0
+  private clockWarned = false
+
+  constructor(
+    private readonly hostname: string,
+    private readonly incarnation: string,
+    /** Tells this machine from another that had its name; null where that cannot be told. */
+    private readonly identity: string | null,
+    private readonly fleet: Fleet,
+    private readonly log: Logger,
+    private readonly monotonic: () => number,
+  ) {
+    this.clock = new FleetClock(monotonic)
+  }
+
+  /** Since when the host name stands for this machine, by Redis's clock; 0 where no other is known to have had it. */
+  get since(): number {
+    return this.sinceMs
+  }
+
+  /** How long no other dock may be called dead, in milliseconds. */
+  get graceMs(): number {
+    return this.grace.leftMs(this.monotonic())
+  }
+
+  /** To be called when the lease is taken, and before any work is: others may have had the name, or lost their leases. */
+  async begin(): Promise<void> {
+    await this.identify()
+    this.grace.renew(this.monotonic(), times.lease - (await this.fleet.docks.redisUptimeMs()))
+  }
+
+  /** To be called when the lease was lost and is taken again. */
+  async beginAgain(): Promise<void> {
+    this.grace.renew(this.monotonic())
+    await this.identify()
+  }
+
+  /** Redis has answered a heartbeat that was sent then, by the monotonic clock. */
+  heard(redisMs: number, sent: number): void {
+    const now = this.monotonic()
+    this.clock.observe(redisMs, sent, now)
+    this.grace.heard(now)
+    const aheadMs = this.clock.aheadMs()
+    if (this.clockWarned || Math.abs(aheadMs) <= clockOffMs) return
+    this.clockWarned = true
+    this.log.warn({ aheadMs }, 'this machine’s date is not that of Redis; deadlines go by the date of Redis')
+  }
+
+  /** Publishes `register`: some node takes it from the cluster topic. */
+  async register(): Promise<void> {
+    const acceptedAt = this.clock.now()
+    const id = newJobId(acceptedAt)
+    const replyTo = this.fleet.keys.replies(`worker-${this.hostname}`)
+    const actor = `worker:${this.hostname}`
+    const record = { id, action: 'register', params: { hostname: this.hostname }, actor, owner: actor, replyTo }
+    await this.fleet.jobs.accept({ record: { ...record, numbered: false, acceptedAt, topics: [clusterTopic] } })
+  }
+
+  /**
+   * Takes note of how old that is what Redis holds. Where it is not what it held at the last heartbeat, the dock is told of
+   * anew: whatever the fleet knew of it is gone, while its daemon has all that it had.
+   */
+  async adopt(epoch: string): Promise<void> {
+    if (this.epoch !== undefined && this.epoch !== epoch) {
+      this.log.error(
+        { epoch },
+        'Redis has lost its data, or is another one: earlier jobs are gone, docks register anew',
+      )
+      await this.identify()
+      await this.register()
+    }
+    this.epoch = epoch
+  }
+
+  private async identify(): Promise<void> {
+    const sent = this.monotonic()
+    const found = await this.fleet.docks.identify(this.hostname, this.incarnation, this.identity)
+    // Without the lease the next heartbeat decides, and this comes again.
+    if (!found) return
+    this.clock.observe(found.redisMs, sent, this.monotonic())
+    this.sinceMs = found.since
+  }
+}

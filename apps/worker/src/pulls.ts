@@ -1,0 +1,56 @@
+import { Limit } from './limit'
+
+/** So many images are pulled at once on a dock: more would only share the line. */
+const maxPulls = 4
+
+interface Pull {
+  ended: Promise<void>
+  waiters: number
+  stop: AbortController
+}
+
+/** A dock's pulls: each image once at a time, however many jobs want it, and in a lane of their own. */
+export class Pulls {
+  private readonly lane = new Limit(maxPulls)
+  private readonly underWay = new Map<string, Pull>()
+
+  /** How many jobs wait for a pull now. */
+  get waiters(): number {
+    return [...this.underWay.values()].reduce((sum, { waiters }) => sum + waiters, 0)
+  }
+
+  /** Joins the pull of this image, or begins it. Rejects when the signal aborts; the last one to leave ends the pull. */
+  async once(reference: string, signal: AbortSignal, pull: (signal: AbortSignal) => Promise<void>): Promise<void> {
+    signal.throwIfAborted()
+    const shared = this.underWay.get(reference) ?? this.begin(reference, pull)
+    shared.waiters++
+    let leave: () => void = () => {}
+    const left = new Promise<never>((_, reject) => {
+      leave = () => reject(signal.reason as Error)
+    })
+    signal.addEventListener('abort', leave, { once: true })
+    try {
+      await Promise.race([shared.ended, left])
+    } finally {
+      signal.removeEventListener('abort', leave)
+      if (--shared.waiters === 0) {
+        // Whoever comes now begins anew: this one is about to end.
+        if (this.underWay.get(reference) === shared) this.underWay.delete(reference)
+        shared.stop.abort(signal.reason)
+      }
+    }
+  }
+
+  private begin(reference: string, pull: (signal: AbortSignal) => Promise<void>): Pull {
+    const stop = new AbortController()
+    const ended = this.lane.run(async () => {
+      stop.signal.throwIfAborted()
+      await pull(stop.signal)
+    })
+    const shared: Pull = { ended, waiters: 0, stop }
+    // Those who wait for it hear of its failure themselves.
+    ended.catch(() => undefined)
+    this.underWay.set(reference, shared)
+    return shared
+  }
+}

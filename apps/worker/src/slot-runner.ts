@@ -1,0 +1,215 @@
+import { setTimeout as wait } from 'node:timers/promises'
+import { crashPoint } from '@deblox/actions/crash-point'
+import { withDeadline } from '@deblox/actions/deadline'
+import { DebloxError } from '@deblox/actions/errors'
+import {
+  type JobError,
+  type JobPayload,
+  type SlotOutcome,
+  slotJobId,
+  type SlotResult,
+  type TerminalState,
+} from '@deblox/fleet/job'
+import { type Beginning, type ClaimOf, keptResult, maxResult } from '@deblox/fleet/outcomes'
+import { failureText, stateOf } from '@deblox/fleet/standing'
+import type { SlotReturn } from '@deblox/fleet/topics'
+import { UnrecoverableError } from 'bullmq'
+import type { Logger } from 'pino'
+import { cancelled } from './cancels'
+import { outcomeUnknown, reportOf } from './failure'
+import { Limit } from './limit'
+import { actionContext, expired, NotHere, readAction, runAction, type RunContext, type Slot } from './run-action'
+
+/** One that was begun so often, by workers that did not live to end it, is what kills them. */
+const maxStarts = 3
+
+/** How long it may take to remove what a cancelled job has made, in milliseconds. */
+const undoMs = 60_000
+
+/** Between two tries to write an outcome down, in milliseconds. */
+const recordAgain = { first: 50, longest: 1_000 }
+
+/** How a slot came to this worker. */
+export interface Taken {
+  /** How often it was taken, this time included. */
+  attempts: number
+  /** Aborts when the worker stops. */
+  stop: AbortSignal
+  /** Aborts when the slot is cancelled. */
+  cancel: AbortSignal
+  /** Jobs accepted before then, in milliseconds since 1970, were meant for another machine; 0 where there is none. */
+  meantSince: number
+}
+
+/** Takes a slot from its beginning to its recorded end. */
+export class SlotRunner {
+  /** What has ended here and is not written down yet, by the slot's id. */
+  private readonly unrecorded = new Map<string, Promise<void>>()
+  /** What was begun here again, and counts as a start, by the slot's id. */
+  private readonly counted = new Set<string>()
+  /** One at a time: where several were under way at each death, only that tells which of them it is. */
+  private readonly suspects = new Limit(1)
+
+  constructor(
+    private readonly context: RunContext,
+    private readonly log: Logger,
+  ) {}
+
+  /** Resolves when all that has ended is written down. */
+  async allRecorded(): Promise<void> {
+    await Promise.all(this.unrecorded.values())
+  }
+
+  /** Runs it, if it is still to be run. Throws `NotHere`, or what BullMQ keeps of a failure. */
+  async run(payload: JobPayload, taken: Taken): Promise<SlotReturn> {
+    await this.unrecorded.get(slotJobId(payload.jobId, payload.slot))
+    const again = taken.attempts > 1
+    const beginning = await this.context.fleet.jobs.begin(payload)
+    // Its worker may have died, or been stopped, after it had ended: then there is nothing left to do.
+    if (beginning.outcome) return { endedBefore: true }
+    const startedAt = this.context.now()
+    const slot: Slot = { ...payload, again, epoch: 0 }
+    const ended = (state: TerminalState, result: SlotResult | null, error: JobError | null): void => {
+      const { hostname: dock } = this.context
+      const finishedAt = this.context.now()
+      const { attempts } = taken
+      const outcome = { slot: payload.slot, state, dock, attempts, startedAt, finishedAt, result, error }
+      this.record(payload, outcome, slot.epoch)
+    }
+    try {
+      await this.refuse(slot, beginning, taken)
+      const signal = AbortSignal.any([taken.stop, taken.cancel])
+      const act = () => this.countedAct(slot, signal)
+      const result = await (beginning.starts > 0 ? this.suspects.run(act) : act())
+      if (!('envelope' in result)) return result
+      const { length } = JSON.stringify(result)
+      if (length > maxResult) throw tooLarge(length)
+      crashPoint('before-complete', payload.jobId)
+      // Not waited for: it goes to Redis together with BullMQ's own record, and the caller hears of it one write earlier.
+      ended('completed', result, null)
+      if (length <= keptResult) return result
+      await this.unrecorded.get(slotJobId(payload.jobId, payload.slot))
+      return { kept: 'elsewhere' }
+    } catch (error) {
+      if (error instanceof NotHere) await this.uncount(payload)
+      if (taken.stop.aborted || error instanceof NotHere) throw error
+      const report = reportOf(taken.cancel.aborted ? await this.cancel(slot, taken.stop) : error)
+      this.counted.delete(slotJobId(payload.jobId, payload.slot))
+      ended(stateOf(report.code), null, report)
+      throw failed(report, this.context.hostname, error)
+    }
+  }
+
+  /** Takes back that a slot was begun here: it goes back in order. */
+  async uncount(payload: JobPayload): Promise<void> {
+    const wasCounted = this.counted.delete(slotJobId(payload.jobId, payload.slot))
+    if (wasCounted) await this.context.fleet.jobs.countStart(payload, -1)
+  }
+
+  private async countedAct(slot: Slot, signal: AbortSignal): Promise<SlotReturn> {
+    const id = slotJobId(slot.jobId, slot.slot)
+    if (slot.again) {
+      signal.throwIfAborted()
+      this.counted.add(id)
+      await this.context.fleet.jobs.countStart(slot, 1)
+    }
+    const result = await this.act(slot, signal)
+    this.counted.delete(id)
+    return result
+  }
+
+  /**
+   * Writes down how a slot ended, again and again until Redis has it. Of several outcomes of one slot the first one counts, and
+   * one that was reached under a claim counts only while nobody else was given the slot.
+   */
+  private record(payload: JobPayload, outcome: SlotOutcome, epoch: number): void {
+    const { action, jobId, slot } = payload
+    const { state, error } = outcome
+    this.log.info({ job: jobId, slot, action, state, ...(error && { error }) }, 'job ended')
+    const id = slotJobId(jobId, slot)
+    const claim = epoch > 0 ? { hostname: this.context.hostname, epoch } : undefined
+    const recorded = this.untilRecorded(payload, outcome, claim).finally(() => this.unrecorded.delete(id))
+    this.unrecorded.set(id, recorded)
+  }
+
+  private async untilRecorded(payload: JobPayload, outcome: SlotOutcome, claim?: ClaimOf): Promise<void> {
+    for (let pauseMs = recordAgain.first; ; pauseMs = Math.min(2 * pauseMs, recordAgain.longest)) {
+      try {
+        return await this.context.fleet.jobs.finish(payload, outcome, claim)
+      } catch (failure) {
+        this.log.error({ err: failure, job: payload.jobId }, 'the outcome could not be recorded; trying again')
+        if (!(failure instanceof DebloxError && failure.code === 'redis_unavailable')) return
+        await wait(pauseMs)
+      }
+    }
+  }
+
+  /** Throws why a slot is not to be begun (again). */
+  private async refuse(slot: Slot, { cancelled: isCancelled, starts }: Beginning, taken: Taken): Promise<void> {
+    const { acceptedAt, expiresAt = Infinity } = slot
+    if (isCancelled) throw await this.cancel(slot, taken.stop)
+    if (acceptedAt < taken.meantSince) throw replaced(this.context.hostname)
+    if (starts >= maxStarts - 1) throw workerDied(starts + 1)
+    if (this.context.now() <= expiresAt) return
+    const { action } = readAction(slot)
+    const mayHaveActed = slot.again && !action.idempotent && (await this.context.fleet.jobs.markBegun(slot)).before
+    if (mayHaveActed) throw outcomeUnknown(action.name, undefined)
+    await this.undo(slot, taken.stop)
+    throw expired(slot)
+  }
+
+  /** Runs the action under the lease: without it nothing is done, and the job keeps its turn until it is held again. */
+  private async act(slot: Slot, signal: AbortSignal): Promise<SlotReturn> {
+    for (;;) {
+      try {
+        return await runAction(slot, signal, this.context)
+      } catch (error) {
+        if (!(error instanceof DebloxError && error.code === 'lease_lost')) throw error
+        // Given back, it could be overtaken by a job of the same container that was taken at that moment.
+        await this.context.workAgain(signal)
+        slot.again = true
+      }
+    }
+  }
+
+  /** Removes what a cancelled slot may have made; tells what the job reports. */
+  private async cancel(slot: Slot, stop: AbortSignal): Promise<unknown> {
+    try {
+      await this.undo(slot, stop)
+      return cancelled()
+    } catch (error) {
+      stop.throwIfAborted()
+      this.log.warn({ err: error, job: slot.jobId }, 'what a cancelled job made could not be removed')
+      return error
+    }
+  }
+
+  private async undo(slot: Slot, stop: AbortSignal): Promise<void> {
+    const { action, params } = readAction(slot)
+    if (!action.undo) return
+    await this.context.daemon.passed(AbortSignal.any([stop, AbortSignal.timeout(undoMs)]))
+    await withDeadline(undoMs, stop, async (signal) => action.undo?.(params, actionContext(slot, signal, this.context)))
+  }
+}
+
+/** What BullMQ keeps of a failure: it must not try again by itself, whatever the job's options say. */
+export const failed = (report: JobError, hostname: string, cause: unknown): Error =>
+  Object.assign(new UnrecoverableError(failureText(report, hostname)), { cause })
+
+const tooLarge = (length: number): DebloxError =>
+  new DebloxError(
+    'result_too_large',
+    `expected at most ${maxResult} characters from the daemon, got ${length}; ask for less`,
+  )
+
+const replaced = (hostname: string): DebloxError =>
+  new DebloxError(
+    'dock_replaced',
+    `expected the machine that was ${hostname} when the job was accepted, got another one of that name; nothing was done`,
+  )
+
+const workerDied = (starts: number): DebloxError =>
+  new DebloxError(
+    'worker_died',
+    `expected a worker to live through it, but ${starts} that had begun it died; it may have taken effect: look before you ask again`,
+  )

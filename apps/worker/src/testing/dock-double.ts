@@ -1,0 +1,71 @@
+import type { Fleet } from '@deblox/fleet/fleet'
+import { times } from '@deblox/fleet/names'
+import type Docker from 'dockerode'
+
+/** A double of what one dock sees of its fleet, in this process. Tests set its fields as others would change Redis. */
+export class FleetOfDockDouble {
+  holder: string | null = null
+  registered = true
+  drain = false
+  epoch = 'first'
+  since = 0
+  uptimeMs = 3_600_000
+  /** Other docks that are ready. */
+  others: string[] = ['other']
+  /** What heartbeats told of the daemon. */
+  readonly told: string[] = []
+  /** The actions that were published. */
+  readonly published: string[] = []
+  /** The incarnation that the registered dock's fields are of. */
+  private known: string | null = null
+
+  readonly fleet = {
+    keys: { replies: (replica: string) => `replies of ${replica}` },
+    jobs: { accept: async ({ record }: { record: { action: string } }) => void this.published.push(record.action) },
+    docks: {
+      acquireLease: async (_hostname: string, incarnation: string) => {
+        if (this.holder === null) this.holder = incarnation
+        return { acquired: this.holder === incarnation, heldForMs: times.lease }
+      },
+      heartbeat: async (_hostname: string, incarnation: string, daemon: string) => {
+        const held = this.holder === incarnation
+        const known = this.known === incarnation
+        if (held) this.told.push(daemon)
+        if (held && this.registered) this.known = incarnation
+        const { registered, drain, epoch } = this
+        return { held, registered, known, drain, redisMs: Date.now(), epoch: held ? epoch : null }
+      },
+      releaseLease: async (_hostname: string, incarnation: string) => {
+        if (this.holder === incarnation) this.holder = null
+      },
+      identify: async () => ({ since: this.since, redisMs: Date.now() }),
+      redisUptimeMs: async () => this.uptimeMs,
+      takesContainers: async () => this.registered && !this.drain,
+      describe: async () => this.registered,
+      list: async () => this.others.map((hostname) => ({ hostname, state: 'ready' })),
+    },
+  } as unknown as Fleet
+}
+
+/** A double of the daemon: it answers, says that it fails, or takes what it is asked and never answers. */
+export class DaemonDouble {
+  does: 'answer' | 'fail' | 'hang' = 'answer'
+  /** Whether it can do more than answer pings. */
+  works = true
+  asked: string[] = []
+
+  readonly docker = {
+    ping: () => this.reply('ping', true),
+    listContainers: () => this.reply('list', this.works),
+    info: () => this.reply('info', this.works, { NCPU: 2, MemTotal: 4, OperatingSystem: 'Debian' }),
+    version: () => this.reply('version', this.works, { Version: '20.10.24', ApiVersion: '1.41' }),
+  } as unknown as Docker
+
+  private reply(what: string, can: boolean, answer: unknown = []): Promise<unknown> {
+    this.asked.push(what)
+    if (this.does === 'hang' || (this.does === 'answer' && !can)) return new Promise(() => {})
+    if (this.does === 'fail')
+      return Promise.reject(Object.assign(new Error('nobody listens'), { code: 'ECONNREFUSED' }))
+    return Promise.resolve(answer)
+  }
+}

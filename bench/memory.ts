@@ -1,0 +1,216 @@
+import { Worker } from 'bullmq'
+import { type Fleet, openFleet } from '@deblox/fleet/fleet'
+import type { IndexedRow } from '@deblox/fleet/index'
+import { type JobPayload, type JobRecord, newJobId, type SlotResult } from '@deblox/fleet/job'
+import { counts, dockTopic } from '@deblox/fleet/names'
+import { keptResult } from '@deblox/fleet/outcomes'
+import { failureText } from '@deblox/fleet/standing'
+import { connectRedis, whenReady } from '@deblox/fleet/redis'
+import type { SlotReturn } from '@deblox/fleet/topics'
+import { startRedis } from '../test/support/redis'
+
+interface Kind {
+  params: Record<string, unknown>
+  /** The daemon's answer. */
+  body?: unknown
+  fails?: boolean
+}
+
+const id = 'a'.repeat(64)
+
+const kinds: Record<string, Kind> = {
+  'start-container': { params: { id } },
+  'create-container': {
+    params: {
+      image: 'registry.example.com/team/application:2026-11-01',
+      env: Object.fromEntries(Array.from({ length: 10 }, (_, n) => [`VARIABLE_${n}`, 'a value of usual length'])),
+      labels: { team: 'platform', service: 'shop' },
+      ports: [{ container: 8080, host: 18080 }],
+      memory: '512m',
+      restart: 'unless-stopped',
+    },
+    body: { Id: id, Warnings: [] },
+  },
+  // As long as Docker's answer usually is: it is not kept.
+  'inspect-container': { params: { id }, body: { Id: id, State: 'x'.repeat(6_500) } },
+  'list-images': { params: {}, body: 'x'.repeat(3_800) },
+  'stop-container, failed': { params: { id }, fails: true },
+}
+
+const docks = 8
+
+/** How many bytes of Redis's memory the fleet's records take, as Markdown: with a Redis of its own and no engine. */
+export async function measureMemory(): Promise<string> {
+  const redis = await startRedis()
+  const client = connectRedis(redis.url, 'patient')
+  try {
+    await whenReady(client, 5_000)
+    const jobs: Record<string, Bytes> = {}
+    // Redis keeps the scripts that it has run: that is not to be counted.
+    for (const kind of Object.values(kinds)) await measureJobs(openFleet(client, 'warm'), kind)
+    await client.flushall()
+    for (const [name, kind] of Object.entries(kinds)) {
+      jobs[name] = await measureJobs(openFleet(client, String(Object.keys(jobs).length)), kind)
+    }
+    return reportOf(jobs, await measureDocks(openFleet(client, 'docks')))
+  } finally {
+    client.disconnect()
+    await redis.remove()
+  }
+}
+
+interface Bytes {
+  /** Of a slot that waits. */
+  waiting: number
+  /** Of the job's record, when it has ended. */
+  record: number
+  /** Of all else, when it has ended: what BullMQ keeps, events, placement. */
+  topic: number
+}
+
+function reportOf(jobs: Record<string, Bytes>, { dock, row: indexRow, key }: Record<'dock' | 'row' | 'key', number>) {
+  const [many, containers] = [1_000, 50]
+  const failed = Object.entries(jobs).find(([name]) => name.includes('failed'))?.[1].topic ?? 0
+  const fleetOf = ({ topic, record }: Bytes): string => {
+    const kept = counts.finishedJobsPerTopic * topic + counts.failedJobsPerTopic * failed
+    const all = many * (dock + containers * indexRow + kept) + counts.finishedJobs * record
+    return `${Math.round(all / 1e6)} MB`
+  }
+  return [
+    '| bytes, for one slot | waiting | ended: its record | ended: on its topic |',
+    '|---|--:|--:|--:|',
+    ...Object.entries(jobs).map(([name, { waiting, record, topic }]) => row([name, waiting, record, topic])),
+    '',
+    '| bytes | |',
+    '|---|--:|',
+    row(['a dock', dock]),
+    row(['a row of the index', indexRow]),
+    row(['an Idempotency-Key', key]),
+    '',
+    `| ${many} docks of ${containers} containers, ${counts.finishedJobsPerTopic} completed and ${counts.failedJobsPerTopic} failed ` +
+      `jobs on each topic, ${counts.finishedJobs} records | |`,
+    '|---|--:|',
+    ...Object.entries(jobs).map(([name, bytes]) => row([`all of them ${name}`, fleetOf(bytes)])),
+  ].join('\n')
+}
+
+const row = (cells: (string | number)[]): string =>
+  `| ${cells.map((cell) => (typeof cell === 'number' ? Math.round(cell).toLocaleString('en') : cell)).join(' | ')} |`
+
+/** As many jobs on each of some docks' topics as are kept there, accepted, run and finished as the programs do. */
+async function measureJobs(fleet: Fleet, { params, body, fails = false }: Kind): Promise<Bytes> {
+  const topics = Array.from({ length: docks }, (_, n) => dockTopic(`dock-${n}.example.com`))
+  const kept = fails ? counts.failedJobsPerTopic : counts.finishedJobsPerTopic
+  const many = topics.length * kept
+  const action = 'start-container'
+  const replyTo = fleet.keys.replies('replica')
+  const before = await usedMemory(fleet)
+  for (let n = 0; n < many; n++) {
+    const now = Date.now()
+    const record = { action, params, actor: 'someone', owner: 'someone', replyTo, numbered: false, acceptedAt: now }
+    const topic = topics[n % topics.length] as string
+    await fleet.jobs.accept({
+      record: { ...record, id: newJobId(now), topics: [topic], expiresAt: now + 60_000 } as JobRecord,
+    })
+  }
+  const waiting = (await usedMemory(fleet)) - before
+  await Promise.all(topics.map((topic) => runAll(fleet, topic, kept, body, fails)))
+  await fleet.redis.unlink([replyTo, ...(await fleet.redis.keys(`${fleet.prefix}:result:*`))])
+  const all = await usedMemory(fleet)
+  const records = await fleet.redis.keys(`${fleet.prefix}:job:*`)
+  await fleet.redis.unlink([...records, fleet.keys.jobs, fleet.keys.finished])
+  const topic = (await usedMemory(fleet)) - before
+  return { waiting: waiting / many, record: (all - before - topic) / many, topic: topic / many }
+}
+
+async function runAll(fleet: Fleet, topic: string, count: number, body: unknown, fails: boolean): Promise<void> {
+  const dock = topic.slice(-'dock-0.example.com'.length)
+  const run = async ({ data }: { data: JobPayload }): Promise<SlotReturn> => {
+    await fleet.placements.claim(data.jobId, data.slot, dock)
+    const response = body === undefined ? ('' as const) : { Body: body }
+    const envelope = { Date: new Date().toUTCString(), Response: response, dockerInstance: dock, statusCode: 200 }
+    const now = Date.now()
+    const common = { slot: data.slot, dock, attempts: 1, startedAt: now, finishedAt: now }
+    if (fails) {
+      const error = { code: 'docker_error' as const, status: 409, message: 'expected another state of the container' }
+      await fleet.jobs.finish(data, { ...common, state: 'failed', result: null, error })
+      throw new Error(failureText(error, dock))
+    }
+    const result: SlotResult = { envelope }
+    await fleet.jobs.finish(data, { ...common, state: 'completed', result, error: null })
+    return JSON.stringify(result).length > keptResult ? { kept: 'elsewhere' } : result
+  }
+  const worker = new Worker<JobPayload, SlotReturn>(topic, run, { connection: fleet.redis, prefix: fleet.prefix })
+  await new Promise<void>((resolve) => {
+    let left = count
+    worker.on(fails ? 'failed' : 'completed', () => --left === 0 && resolve())
+  })
+  await worker.close()
+}
+
+async function measureDocks(fleet: Fleet) {
+  const [many, each] = [200, 50]
+  const before = await usedMemory(fleet)
+  const facts = {
+    engineVersion: '20.10.24+dfsg1',
+    apiVersion: '1.41',
+    os: 'Debian GNU/Linux 12',
+    cpus: 8,
+    memory: 2 ** 34,
+  }
+  const hosts = Array.from({ length: many }, (_, n) => `dock-${n}.example.com`)
+  for (const host of hosts) {
+    await fleet.docks.register(host)
+    await fleet.docks.acquireLease(host, newJobId())
+    await fleet.docks.heartbeat(host, newJobId(), 'ok')
+    await fleet.docks.describe(host, facts)
+    await fleet.docks.patch(host, { labels: { rack: 'a1', room: 'north' } })
+  }
+  const dock = (await usedMemory(fleet)) - before
+  for (const [n, host] of hosts.entries()) {
+    await fleet.index.write(
+      host,
+      Array.from({ length: each }, (_, c) => indexRow(host, n * each + c)),
+      [],
+      true,
+    )
+  }
+  const rows = (await usedMemory(fleet)) - before - dock
+  for (let n = 0; n < 1_000; n++) {
+    const key = fleet.keys.idempotency(n.toString(16).padStart(64, '0'))
+    await fleet.redis.hset(key, 'payload', 'f'.repeat(64), 'job', newJobId())
+    await fleet.redis.pexpire(key, 1_000_000)
+  }
+  const keys = (await usedMemory(fleet)) - before - dock - rows
+  return { dock: dock / many, row: rows / many / each, key: keys / 1_000 }
+}
+
+const indexRow = (dock: string, n: number): IndexedRow => ({
+  id: n.toString(16).padStart(64, '0'),
+  name: `shop-frontend-${n}`,
+  dock,
+  image: 'registry.example.com/team/application:2026-11-01',
+  state: 'running',
+  status: 'Up 3 days',
+  owner: 'someone',
+  labels: {
+    'deblox.job': newJobId(),
+    'deblox.slot': '1',
+    'deblox.epoch': '1',
+    'deblox.owner': 'someone',
+    team: 'shop',
+  },
+  createdAt: '2026-01-01T00:00:00.000Z',
+  observedAt: '2026-01-01T00:00:00.000Z',
+})
+
+/** Without the buffers of connections, and when what was unlinked has been freed. */
+async function usedMemory({ redis }: Fleet): Promise<number> {
+  for (let last = -1; ;) {
+    const info = await redis.info('memory')
+    const field = (name: string): number => Number(new RegExp(`${name}:(\\d+)`).exec(info)?.[1] ?? 0)
+    const used = field('used_memory') - field('mem_clients_normal') - field('mem_not_counted_for_evict')
+    if (field('lazyfree_pending_objects') === 0 && Math.abs(used - last) < 4_096) return used
+    last = used
+  }
+}

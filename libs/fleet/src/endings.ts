@@ -1,0 +1,236 @@
+import { DebloxError, errorTable, type ErrorCode } from '@deblox/actions/errors'
+import type { Job } from 'bullmq'
+import {
+  isFinished,
+  type JobError,
+  type JobPayload,
+  type JobRecord,
+  newJobId,
+  payloadOf,
+  type SlotOutcome,
+  slotJobId,
+  type TerminalState,
+} from './job'
+import type { Jobs, JobStatus, SlotPlace } from './jobs'
+import { clusterTopic, dockOfTopic, dockTopic, type FleetKeys, times } from './names'
+import { parsePayload } from './payload'
+import { overRedis, type RedisClient } from './redis'
+import type { SlotReturn, Topics } from './topics'
+
+export type Endings = ReturnType<typeof endingsOf>
+
+/** The ways in which a job ends, or goes on, without the dock that was meant to carry it out. */
+export function endingsOf(redis: RedisClient, keys: FleetKeys, topics: Topics, jobs: Jobs) {
+  /** Takes a slot off its topic; answers the dock that is working on it where that cannot be done any more. */
+  const takeOff = async ({ topic, id }: SlotPlace): Promise<{ busy: string | null } | null> => {
+    const job = await topics.queue(topic).getJob(id)
+    if (!job || (await removed(job))) return null
+    return { busy: job.processedBy ?? dockOfTopic(topic) }
+  }
+
+  /** Ends those slots that nobody works on; answers the docks that work on the others. */
+  const endWaiting = async (
+    { record, slots, places }: JobStatus,
+    state: TerminalState,
+    why: JobError,
+  ): Promise<{ slot: number; busy: string | null }[]> => {
+    const left = await Promise.all(
+      slots.map(async (status, n) => {
+        if (isFinished(status)) return []
+        const taken = await takeOff(places[n] as SlotPlace)
+        if (taken) return [{ slot: status.slot, busy: taken.busy }]
+        await jobs.finish(payloadOf(record, status.slot), { ...endedUndone(status), state, error: why })
+        return []
+      }),
+    )
+    return left.flat()
+  }
+
+  const cancelFor = async (found: JobStatus, why: JobError): Promise<void> => {
+    const { record } = found
+    // Before anything else: whoever takes a slot from now on sees it, and whoever puts one on its topic does not.
+    await redis.hset(keys.job(record.id), 'cancel', why.message)
+    const busy = await endWaiting(found, 'cancelled', why)
+    for (const { slot, busy: dock } of busy) {
+      if (dock === null) continue
+      await redis
+        .pipeline()
+        .sadd(keys.cancels(dock), slotJobId(record.id, slot))
+        .pexpire(keys.cancels(dock), times.cancel)
+        .exec()
+    }
+  }
+
+  return overRedis({
+    /**
+     * Cancels a job: its waiting slots at once; the docks that work on others are told, and end them when they see it.
+     * Throws `job_not_found`, or `job_finished` where it has ended in another way.
+     */
+    async cancel(id: string): Promise<void> {
+      const found = await jobs.status(id)
+      if (found.slots.every(isFinished)) {
+        if (found.slots.some(({ state }) => state === 'cancelled')) return
+        throw jobFinished(id)
+      }
+      await cancelFor(found, failure('job_cancelled', 'it was cancelled before it was done'))
+    },
+
+    /** The slots that this dock is working on and shall stop. Each is told once. */
+    async takeCancels(hostname: string): Promise<string[]> {
+      return (await redis.spop(keys.cancels(hostname), 1_000)) ?? []
+    },
+
+    /**
+     * A new job that does what a job that has ended left undone: slots that completed are not done again, and what the
+     * others left half done is taken up. Throws `job_not_found`, `job_not_failed`.
+     */
+    async again(id: string, replyTo: string, now: number): Promise<{ record: JobRecord; ended: SlotOutcome[] }> {
+      const { record: old, slots, places } = await jobs.status(id)
+      const ended = slots.filter(isFinished)
+      const isCompleted = ({ state, undoneBy }: SlotOutcome) => state === 'completed' && undoneBy === undefined
+      if (ended.length < slots.length || ended.every(isCompleted)) throw jobNotFailed(id, ended.length < slots.length)
+      const { expiresAt, ...rest } = old
+      const record = {
+        ...rest,
+        id: newJobId(now),
+        retryOf: old.id,
+        origin: old.origin ?? old.id,
+        replyTo,
+        acceptedAt: now,
+        topics: places.map(({ topic }) => topic),
+        ...(expiresAt !== undefined && { expiresAt: now + expiresAt - old.acceptedAt }),
+      }
+      return { record, ended: ended.filter(isCompleted) }
+    },
+
+    /** Ends what waits beyond its deadline. What is worked on is left to whoever works on it. */
+    async expire(id: string): Promise<void> {
+      const found = await jobs.status(id).catch(unlessGone)
+      if (!found) return void (await redis.zrem(keys.deadlines, id))
+      const { expiresAt = Infinity } = found.record
+      const when = Number.isFinite(expiresAt) ? new Date(expiresAt).toISOString() : 'its deadline'
+      await endWaiting(found, 'expired', failure('job_expired', `expected to be begun before ${when}, but was not`))
+      await redis.zadd(keys.deadlines, 'XX', String(Date.now() + lookAgainMs), id)
+    },
+
+    /**
+     * Ends, or puts back for any other dock, what waits on the topic of a dock that was removed or does not come back: a
+     * part of a long topic at a time. Answers where the next part begins.
+     */
+    async leaveDock(hostname: string, isRemoved: boolean, from = 0): Promise<number> {
+      const queue = topics.queue(dockTopic(hostname))
+      const ids = await queue.getRanges(['wait', 'delayed'], from, from + atOnce - 1, true)
+      let stay = 0
+      for (const id of ids) {
+        // What a stranger has written there stays for the dock's own worker to refuse.
+        const job = await queue.getJob(id).catch(unlessUnreadable)
+        const { dealt } = (job?.data ?? {}) as Partial<JobPayload>
+        if (!job || !isPayload(job.data) || (!dealt && !isRemoved)) {
+          stay++
+          continue
+        }
+        if (dealt) await jobs.forward(job.data, clusterTopic)
+        if (!(await removed(job)) || dealt) continue
+        await jobs.finish(job.data, {
+          ...endedUndone({ slot: job.data.slot, dock: hostname, attempts: job.attemptsStarted }),
+          state: 'failed',
+          error: failure('dock_removed', `expected ${hostname} to be in the fleet, but it was removed`),
+        })
+      }
+      return ids.length < atOnce ? 0 : from + Math.max(0, atOnce - ids.length + stay)
+    },
+
+    /** Undoes the slots of a job of which one did not complete. Answers whether nothing is left to be done. */
+    async rollBack(id: string): Promise<boolean> {
+      const found = await jobs.status(id).catch(unlessGone)
+      if (!found) return true
+      const { record, slots } = found
+      if (!slots.every(isFinished)) {
+        await cancelFor(found, failure('job_cancelled', 'another of its containers could not be made'))
+        return false
+      }
+      await Promise.all(slots.map((slot) => undo(record, slot)))
+      return true
+    },
+  })
+
+  /** Deletes by a job of its own what a slot made: that waits for its dock, and can be looked at. */
+  async function undo(record: JobRecord, { slot, dock, result, state }: SlotOutcome): Promise<void> {
+    const made = result?.container
+    if (state !== 'completed' || !made || dock === null) return
+    const field = `undone:${slot}`
+    await redis.hsetnx(keys.job(record.id), field, newJobId())
+    const id = (await redis.hget(keys.job(record.id), field)) as string
+    // The job may have been accepted before this was cut short.
+    if (await redis.exists(keys.job(id))) return
+    const { actor, owner, replyTo } = record
+    await jobs.accept({
+      record: {
+        id,
+        action: 'delete-container',
+        params: { id: made.id, force: true, volumes: true },
+        actor,
+        owner,
+        replyTo,
+        numbered: false,
+        acceptedAt: Date.now(),
+        topics: [dockTopic(dock)],
+      },
+    })
+  }
+}
+
+/** A job whose deadline is over and that is worked on is looked at again after so long, in milliseconds. */
+const lookAgainMs = 5_000
+
+/** Of a long topic so many jobs are seen to at a time. */
+const atOnce = 200
+
+/** Removes a job from its topic unless somebody works on it. BullMQ has no code for that, only words. */
+async function removed(job: Job<JobPayload, SlotReturn>): Promise<boolean> {
+  try {
+    await job.remove()
+    return true
+  } catch (error) {
+    if (error instanceof Error && error.message.includes('locked')) return false
+    throw error
+  }
+}
+
+const endedUndone = ({ slot, dock, attempts }: { slot: number; dock: string | null; attempts: number }) => ({
+  slot,
+  dock,
+  attempts,
+  startedAt: null,
+  finishedAt: Date.now(),
+  result: null,
+})
+
+const failure = (code: ErrorCode, message: string): JobError => ({ code, status: errorTable[code].status, message })
+
+const jobFinished = (id: string): DebloxError =>
+  new DebloxError('job_finished', `id: expected a job that has not ended, got ${id}, which has`)
+
+const jobNotFailed = (id: string, isUnfinished: boolean): DebloxError =>
+  new DebloxError(
+    'job_not_failed',
+    `id: expected a job that has ended and did not complete, got ${id}, which ${isUnfinished ? 'has not ended' : 'completed'}`,
+  )
+
+/** Whether it is ours at all: what a worker would refuse must not end up as somebody's outcome. */
+function isPayload(data: unknown): data is JobPayload {
+  try {
+    return parsePayload(data) !== undefined
+  } catch {
+    return false
+  }
+}
+
+function unlessUnreadable(error: unknown): undefined {
+  if (!(error instanceof SyntaxError)) throw error
+}
+
+function unlessGone(error: unknown): null {
+  if (error instanceof DebloxError && error.code === 'job_not_found') return null
+  throw error
+}

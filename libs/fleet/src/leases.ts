@@ -1,0 +1,133 @@
+import { randomUUID } from 'node:crypto'
+import { setTimeout as wait } from 'node:timers/promises'
+import { redisTimeLua } from './lua'
+import { type FleetKeys, times } from './names'
+import { redisErrorCode, type RedisClient, runScript, script } from './redis'
+
+export interface Heartbeat {
+  /** Whether the lease is still this incarnation's. */
+  held: boolean
+  registered: boolean
+  /** Whether this incarnation had told of itself since the dock was registered: if not, all that it told is gone. */
+  known: boolean
+  drain: boolean
+  /** Redis's time, in milliseconds. */
+  redisMs: number
+  /** As old as what this Redis holds: another one than before means that its data were lost. Null without the lease. */
+  epoch: string | null
+}
+
+const heartbeatScript = script(`
+  ${redisTimeLua}
+  local held = redis.call('GET', KEYS[1]) == ARGV[1]
+  local epoch = ''
+  if held then
+    redis.call('PEXPIRE', KEYS[1], ARGV[2])
+    redis.call('SET', KEYS[4], ARGV[5], 'NX')
+    epoch = redis.call('GET', KEYS[4])
+  end
+  local registered = redis.call('SISMEMBER', KEYS[3], ARGV[3]) == 1
+  local known = redis.call('HGET', KEYS[2], 'incarnation') == ARGV[1]
+  if held and registered then
+    redis.call('HSET', KEYS[2], 'seen', now, 'daemon', ARGV[4], 'incarnation', ARGV[1])
+  end
+  local drain = redis.call('HEXISTS', KEYS[2], 'drain')
+  return { held and 1 or 0, registered and 1 or 0, drain, known and 1 or 0, now, epoch }`)
+
+const releaseScript = script(`
+  if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
+  return 0`)
+
+/**
+ * KEYS: lease, identity. ARGV: incarnation, identity or nothing. Whoever comes first may have had the name before
+ * identities were kept, or before this Redis was: nothing that is there is refused then.
+ */
+const identityScript = script(`
+  ${redisTimeLua}
+  if redis.call('GET', KEYS[1]) ~= ARGV[1] then return { -1, now } end
+  if ARGV[2] == '' then return { 0, now } end
+  local id = redis.call('HGET', KEYS[2], 'id')
+  if id ~= ARGV[2] then redis.call('HSET', KEYS[2], 'id', ARGV[2], 'since', id and now or 0) end
+  return { tonumber(redis.call('HGET', KEYS[2], 'since')), now }`)
+
+/** The docks' leases: which worker may act for which host name, and which machine that is. Part of `docksOf`. */
+export const leasesOf = (redis: RedisClient, keys: FleetKeys) => ({
+  /** Takes the lease if it is free. Otherwise tells how long it is held for if nobody renews it, in milliseconds. */
+  async acquireLease(hostname: string, incarnation: string): Promise<{ acquired: boolean; heldForMs: number }> {
+    const taken = await redis.set(keys.lease(hostname), incarnation, 'PX', times.lease, 'NX')
+    if (taken === 'OK') return { acquired: true, heldForMs: times.lease }
+    return { acquired: false, heldForMs: Math.max(0, await redis.pttl(keys.lease(hostname))) }
+  },
+
+  /** Renews the lease if it is still this incarnation's, and notes that the worker lives. */
+  async heartbeat(hostname: string, incarnation: string, daemon: 'ok' | 'unhealthy'): Promise<Heartbeat> {
+    const used = [keys.lease(hostname), keys.dock(hostname), keys.docks, keys.epoch]
+    const told = [incarnation, times.lease, hostname, daemon, randomUUID()]
+    const reply = (await runScript(redis, heartbeatScript, used, told)) as [...flags: number[], epoch: string]
+    const [held, registered, drain, known] = reply.slice(0, 4).map((flag) => flag === 1)
+    return {
+      held: held === true,
+      registered: registered === true,
+      drain: drain === true,
+      known: known === true,
+      redisMs: Number(reply[4]),
+      epoch: reply[5] === '' ? null : String(reply[5]),
+    }
+  },
+
+  /** Gives the lease back, so that the next worker need not wait for its end. */
+  async releaseLease(hostname: string, incarnation: string): Promise<void> {
+    await runScript(redis, releaseScript, [keys.lease(hostname)], [incarnation])
+  },
+
+  /**
+   * Notes which machine has the host name, and tells since when it is that one, by Redis's clock in milliseconds: 0
+   * where no other is known to have had it, or where the machine cannot be told from others (null). The answer is null
+   * where the lease is not this incarnation's.
+   */
+  async identify(
+    hostname: string,
+    incarnation: string,
+    identity: string | null,
+  ): Promise<{ since: number; redisMs: number } | null> {
+    const used = [keys.lease(hostname), keys.identity(hostname)]
+    const [since, redisMs] = (await runScript(redis, identityScript, used, [incarnation, identity ?? ''])) as [
+      number,
+      number,
+    ]
+    return since < 0 ? null : { since, redisMs }
+  },
+
+  /** How long this Redis has been up, in milliseconds; 0 where it does not tell. */
+  async redisUptimeMs(): Promise<number> {
+    try {
+      return 1000 * Number(/^uptime_in_seconds:(\d+)/m.exec(await redis.info('server'))?.[1] ?? 0)
+    } catch (error) {
+      if (redisErrorCode(error) === 'NOPERM') return 0
+      throw error
+    }
+  },
+
+  /**
+   * Whether a worker lives that acts for the dock: it renews its lease. One that has died has it for a while still,
+   * which is why this takes the time of a heartbeat to say yes, and what is left of a lease to say no.
+   */
+  async isLeased(hostname: string): Promise<boolean> {
+    for (let left = Infinity; ;) {
+      const now = await redis.pttl(keys.lease(hostname))
+      if (now <= 0 || now > left) return now > 0
+      left = now
+      await wait(times.heartbeat / 4)
+    }
+  },
+
+  /** Which of these docks are leased at this moment, in their order and in one round trip. */
+  async leasedOf(hostnames: string[]): Promise<boolean[]> {
+    const asked = redis.pipeline()
+    for (const hostname of hostnames) asked.exists(keys.lease(hostname))
+    return ((await asked.exec()) ?? []).map(([error, exists]) => {
+      if (error) throw error
+      return exists === 1
+    })
+  },
+})

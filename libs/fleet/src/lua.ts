@@ -1,0 +1,4 @@
+/** Sets `now`: Redis's time in milliseconds. */
+export const redisTimeLua = `
+  local time = redis.call('TIME')
+  local now = time[1] * 1000 + math.floor(time[2] / 1000)`

@@ -1,0 +1,136 @@
+import { countStartScript, finishScript } from './job-scripts'
+import { type JobPayload, type JobRecord, type SlotOutcome, type SlotResult } from './job'
+import { digest } from './digest'
+import { counts, type FleetKeys, times } from './names'
+import { type RedisClient, runScript } from './redis'
+
+/** A result is kept in the job's record up to this size in characters; beyond it a key of its own has it for a while. */
+export const keptResult = 4_096
+
+/** Up to this size it is told to the replica that waits: a larger one is read from that key. */
+const toldResult = 65_536
+
+/** Beyond this no result goes into Redis at all, in characters. */
+export const maxResult = 32 * 2 ** 20
+
+/** The claim under which an outcome was reached. */
+export interface ClaimOf {
+  hostname: string
+  epoch: number
+}
+
+/** What is known of a slot when a worker is about to begin it. */
+export interface Beginning {
+  /** It has ended already. */
+  outcome: SlotOutcome | null
+  /** Somebody has asked for it not to be done. */
+  cancelled: boolean
+  /** How often a worker began it again without ending it or giving it back. */
+  starts: number
+}
+
+/** How the slots of jobs began and ended. */
+export function outcomesOf(redis: RedisClient, keys: FleetKeys) {
+  const outcome = async ({ jobId, slot }: JobPayload): Promise<SlotOutcome | null> => {
+    const known = await redis.hget(keys.job(jobId), `slot:${slot}`)
+    return known === null ? null : (JSON.parse(known) as SlotOutcome)
+  }
+
+  /**
+   * Records how a slot ended and tells the replica that waits. A second outcome of a slot changes nothing, nor does one that
+   * was reached under a claim that somebody else has taken over: that one's outcome is the slot's.
+   */
+  const finish = async (payload: JobPayload, ended: SlotOutcome, claim?: ClaimOf): Promise<void> => {
+    const result = JSON.stringify(ended.result)
+    const used = [
+      keys.job(payload.jobId),
+      payload.replyTo,
+      keys.jobs,
+      keys.finished,
+      keys.inflight(digest(payload.owner)),
+      keys.deadlines,
+      keys.rollbacks,
+      keys.placement(payload.origin ?? payload.jobId, ended.slot),
+    ]
+    const args = [
+      ended.slot,
+      ended.state,
+      JSON.stringify(withoutLargeResult(ended, keptResult)),
+      JSON.stringify(withoutLargeResult(ended, toldResult)),
+      payload.jobId,
+      times.finishedJob,
+      counts.repliesPerReplica,
+      times.replies,
+      payload.action,
+      payload.acceptedAt,
+      counts.finishedJobs,
+      keys.job(''),
+      claim?.hostname ?? '',
+      claim?.epoch ?? '',
+      hasMade(ended) ? 1 : 0,
+    ]
+    const isLarge = result.length > keptResult
+    await Promise.all([
+      // In this order on one connection: whoever is told finds it.
+      isLarge && redis.set(keys.result(payload.jobId, ended.slot), result, 'PX', times.largeResult),
+      runScript(redis, finishScript, used, args),
+    ])
+  }
+
+  return {
+    /** What is known of a slot before it begins. */
+    async begin({ jobId, slot }: JobPayload): Promise<Beginning> {
+      const [known, cancelled, starts] = await redis.hmget(keys.job(jobId), `slot:${slot}`, 'cancel', `starts:${slot}`)
+      return {
+        outcome: known ? (JSON.parse(known) as SlotOutcome) : null,
+        cancelled: Boolean(cancelled),
+        starts: Number(starts ?? 0),
+      }
+    },
+
+    /** Counts that a worker begins a slot that was begun before, or, with -1, that it has given it back in order. */
+    async countStart({ jobId, slot }: JobPayload, count: 1 | -1): Promise<void> {
+      await runScript(redis, countStartScript, [keys.job(jobId)], [slot, count])
+    },
+
+    /** Marks that a slot's effect may have begun; tells whether it was marked before. */
+    async markBegun({ jobId, slot }: JobPayload): Promise<{ before: boolean }> {
+      return { before: (await redis.hsetnx(keys.job(jobId), `begun:${slot}`, '1')) === 0 }
+    },
+
+    /** Takes the mark back: nothing was sent to the daemon. */
+    async unmarkBegun({ jobId, slot }: JobPayload): Promise<void> {
+      await redis.hdel(keys.job(jobId), `begun:${slot}`)
+    },
+
+    /** How a slot ended, if that has been recorded. */
+    outcome,
+
+    finish,
+
+    /**
+     * The outcome of a slot that BullMQ says has ended. It is recorded, if nobody has done that: BullMQ will forget it,
+     * and then the job would seem to wait for ever.
+     */
+    async settle(payload: JobPayload, found: SlotOutcome): Promise<SlotOutcome> {
+      await finish(payload, found)
+      const recorded = await outcome(payload)
+      if (!recorded) return found
+      return recorded.state === 'completed' && !recorded.result ? { ...recorded, result: found.result } : recorded
+    },
+
+    /** A slot's result in full; null where it is gone. */
+    async result({ id }: Pick<JobRecord, 'id'>, slot: number): Promise<SlotResult | null> {
+      const large = await redis.get(keys.result(id, slot))
+      return large === null ? null : (JSON.parse(large) as SlotResult)
+    },
+  }
+}
+
+function withoutLargeResult(outcome: SlotOutcome, limit: number): SlotOutcome {
+  return JSON.stringify(outcome.result).length > limit ? { ...outcome, result: null } : outcome
+}
+
+/** Whether there is a container of this slot: a failed start tells of the one that it could not start. */
+const hasMade = ({ result, error }: SlotOutcome): boolean =>
+  result?.container !== undefined || error?.details?.['container'] !== undefined

@@ -1,0 +1,27 @@
+import type { Step, StepKind } from './steps'
+
+/** Schedules too long to be met by chance each time. They were found once, over millions of others. */
+export const known = {
+  /** The claimant's topic still keeps a finished copy: the slot was handed on to it, and by it, before. */
+  handedOnTwice: schedule(
+    'leaseRunsOut 0 0, takeFromCluster 0 0, silence 0 4, recover 0 0, takeFromCluster 0 0, work 0 0, recover 0 0,' +
+      'work 0 3, workOne 0 1, silence 0 0, takeFromCluster 0 0, work 0 2, recover 0 0, work 0 0, takeFromOwn 0 0,' +
+      'work 0 1, silence 1 0, takeFromCluster 0 0, work 0 3, kill 0 0',
+  ),
+  /**
+   * A create is carried out late, after its dock has returned. The reaper there decides to remove what it made; then the
+   * other dock dies, this one is given the slot again and meets that container, and only then is the removal sent.
+   */
+  adoptedUnderRemoval: schedule(
+    'takeFromCluster 0 0, workOne 0 2, silence 0 2, takeFromCluster 1 0, workOne 1 2, workOne 1 0, recover 0 0,' +
+      'execute 0 0, look 0 0, look 0 0, look 0 0, look 0 0, look 0 0, silence 1 0, work 0 6, work 0 6, look 0 0',
+  ),
+}
+
+/** The steps of a trace: kind, dock, which. */
+function schedule(text: string): Step[] {
+  return text.split(',').map((step) => {
+    const [kind, dock, which] = step.trim().split(' ')
+    return { kind: kind as StepKind, dock: Number(dock), which: Number(which) }
+  })
+}

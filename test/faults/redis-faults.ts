@@ -1,0 +1,155 @@
+import { appendFile, readdir, rm, statfs } from 'node:fs/promises'
+import { execFile } from 'node:child_process'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { beyondLease, done, type Kind, type Scene } from './fault'
+
+const run = promisify(execFile)
+
+const onRedis = { targets: ['redis'], lanes: () => ['redis'] }
+
+const away = (seconds: number): Kind => ({
+  ...onRedis,
+  name: `Redis: kill -9, away for ${seconds} s`,
+  holds: seconds,
+  takes: seconds + 1,
+  ...(seconds > 5 && { longOnly: true as const }),
+  async inject({ site: { redis } }) {
+    const exit = await redis.kill()
+    return {
+      proof: () => (exit.signal === 'SIGKILL' ? 'ended by SIGKILL' : undefined),
+      heal: () => redis.start(),
+    }
+  },
+})
+
+const freeze: Kind = {
+  ...onRedis,
+  name: 'Redis: frozen',
+  holds: beyondLease,
+  takes: beyondLease,
+  async inject({ site: { redis } }) {
+    await redis.pause()
+    return { proof: done('all its threads stand still'), heal: async () => redis.resume() }
+  },
+}
+
+/** What a power cut leaves: all that was synced, and after it a command of which only the beginning was written. */
+const torn: Kind = {
+  ...onRedis,
+  name: 'Redis: AOF torn after its last fsync',
+  holds: 0,
+  takes: 1,
+  async inject({ site: { redis } }) {
+    await redis.kill()
+    const folder = join(redis.folder, 'appendonlydir')
+    const last =
+      (await readdir(folder))
+        .filter((name) => name.endsWith('.incr.aof'))
+        .sort(byNumber)
+        .at(-1) ?? ''
+    await appendFile(join(folder, last), '*3\r\n$3\r\nSET\r\n$9\r\nfaults:to')
+    await redis.start()
+    return {
+      proof: () => redis.process.lines.find((line) => /truncat/i.test(line)),
+      heal: async () => {},
+    }
+  },
+}
+
+/** `appendonly.aof.12.incr.aof` */
+const byNumber = (one: string, other: string): number => Number(one.split('.')[2]) - Number(other.split('.')[2])
+
+const fullMemory: Kind = {
+  ...onRedis,
+  name: 'Redis: maxmemory reached',
+  holds: 3,
+  takes: 4,
+  async inject(scene) {
+    const { redisClient, prefix } = scene.site
+    const info = await redisClient.info('memory')
+    const used = Number(/used_memory:(\d+)/.exec(info)?.[1])
+    await redisClient.config('SET', 'maxmemory', Math.round(used * 0.98))
+    return {
+      async proof() {
+        const probe = `${prefix}:faults-probe`
+        const refused = await redisClient.set(probe, '1').then(
+          () => undefined,
+          (error: Error) => error.message,
+        )
+        await redisClient.del(probe)
+        return refused?.startsWith('OOM') ? refused : undefined
+      },
+      heal: () => freeMemory(scene),
+    }
+  },
+}
+
+const freeMemory = async ({ site }: Pick<Scene, 'site'>): Promise<void> => {
+  await site.redisClient.config('SET', 'maxmemory', 0)
+}
+
+/** With `appendfsync always` Redis ends when it cannot write: it has promised what it could not keep. */
+const fullDisk: Kind = {
+  ...onRedis,
+  name: 'Redis: disk of its AOF full',
+  holds: 1,
+  takes: 4,
+  async inject(scene) {
+    const { redis } = scene.site
+    const { process, folder } = redis
+    const { bavail, bsize } = await statfs(folder)
+    // All but a few pages, which others take at this very moment; the load fills them soon.
+    await run('fallocate', ['-l', String((bavail - 8) * bsize), join(folder, filler)])
+    return {
+      proof: () => process.lines.find((line) => !process.running && /AOF write error|No space left/.test(line)),
+      async heal() {
+        await emptyDisk(scene)
+        await process.kill()
+        await redis.start()
+      },
+    }
+  },
+}
+
+const filler = 'filler'
+
+const emptyDisk = ({ site }: Pick<Scene, 'site'>): Promise<void> => rm(join(site.redis.folder, filler), { force: true })
+
+/** Requests arrive and are carried out; the reply is cut off together with its connection. */
+const repliesLost = (who: string, lanes: string[]): Kind => ({
+  name: `network: replies of Redis to ${who} lost`,
+  targets: [who],
+  lanes: () => lanes,
+  holds: 3,
+  takes: 4,
+  async inject({ site }) {
+    const proxy = site.proxies.get(who)
+    if (!proxy) throw new Error(`expected a proxy before ${who}, got none`)
+    const before = proxy.cuts
+    proxy.loseReplies(true)
+    return {
+      proof: () => (proxy.cuts > before ? `${proxy.cuts - before} replies cut off` : undefined),
+      heal: async () => proxy.loseReplies(false),
+    }
+  },
+})
+
+export const redisFaults: Kind[] = [
+  ...[1, 5, 20, 60].map(away),
+  freeze,
+  torn,
+  fullMemory,
+  fullDisk,
+  repliesLost('dock3', ['worker of dock3']),
+  repliesLost('api2', ['api2']),
+]
+
+/** Redis as it should be, whatever was done to it. */
+export async function mendRedis({ site }: Pick<Scene, 'site'>): Promise<void> {
+  for (const proxy of site.proxies.values()) proxy.loseReplies(false)
+  await emptyDisk({ site })
+  site.redis.resume()
+  if (!site.redis.process.running) await site.redis.start()
+  await freeMemory({ site })
+}

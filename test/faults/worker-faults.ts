@@ -1,0 +1,183 @@
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { readdir } from 'node:fs/promises'
+import { eventually } from '../support/eventually'
+import type { Exit } from '../support/processes'
+import { beyondLease, docks, done, type Kind, machineOf, type Scene, type Struck, workerLane } from './fault'
+import type { Machine } from './machine'
+
+const onWorker = { targets: docks, lanes: workerLane }
+
+const kill: Kind = {
+  ...onWorker,
+  name: 'worker: kill -9',
+  holds: 1,
+  takes: 5,
+  async inject(scene) {
+    const machine = machineOf(scene)
+    machine.inHand = true
+    const exit = await machine.worker.kill()
+    return { proof: () => (exit.signal === 'SIGKILL' ? 'ended by SIGKILL' : undefined), heal: () => machine.mend() }
+  },
+}
+
+const freeze: Kind = {
+  ...onWorker,
+  name: 'worker: frozen beyond its lease',
+  holds: beyondLease,
+  takes: beyondLease,
+  async inject(scene) {
+    const { worker } = machineOf(scene)
+    await worker.pause()
+    return { proof: done('all its threads stand still'), heal: async () => worker.resume() }
+  },
+}
+
+const terminate: Kind = {
+  ...onWorker,
+  name: 'worker: SIGTERM',
+  holds: 0,
+  takes: 5,
+  async inject(scene) {
+    const machine = machineOf(scene)
+    machine.inHand = true
+    const exit = await machine.worker.stop(15_000)
+    return { proof: done(`ended with exit code ${exit.code}`), heal: () => machine.mend() }
+  },
+}
+
+const points = [
+  'before-claim',
+  'after-claim',
+  'before-act',
+  'after-create',
+  'after-start',
+  'after-act',
+  'before-complete',
+] as const
+
+const crash = (point: (typeof points)[number]): Kind => ({
+  ...onWorker,
+  name: `worker: kill -9 ${point}`,
+  holds: 0,
+  takes: 6,
+  async inject(scene) {
+    const { load, random, target } = scene
+    const machine = machineOf(scene)
+    machine.inHand = true
+    const { worker } = machine
+    await machine.arm(point, 1 + random.below(2))
+    const fired = `${machine.crashFile}.fired`
+    const stop = new AbortController()
+    // The load alone would come by some time; these come by now.
+    const provoking = provoke(async () => load.create({ hostname: target, start: true }), stop.signal)
+    return {
+      async proof() {
+        if (worker.running || !existsSync(fired)) return undefined
+        stop.abort()
+        return `ended there: ${readFileSync(fired, 'utf8')}`
+      },
+      async heal() {
+        stop.abort()
+        await provoking
+        await machine.mend()
+      },
+    }
+  },
+})
+
+/** Does it again and again until it is told to stop. */
+async function provoke(step: () => Promise<unknown>, signal: AbortSignal): Promise<void> {
+  const look = async () => {
+    if (signal.aborted) return true
+    await step()
+    return false
+  }
+  await eventually(look, Boolean, { within: 90_000, every: 700 }).catch(() => undefined)
+}
+
+const second: Kind = {
+  ...onWorker,
+  name: 'worker: a second one with the same hostname',
+  holds: 0,
+  takes: 4,
+  async inject(scene) {
+    const rival = machineOf(scene).start()
+    return {
+      proof() {
+        const refused = rival.lines.some((line) => line.includes('for which another worker lives'))
+        return rival.exit?.code === 1 && refused ? 'the second one was refused' : undefined
+      },
+      heal: async () => void (await rival.kill()),
+    }
+  },
+}
+
+const clock: Kind = {
+  ...onWorker,
+  name: 'worker: clock jumps by an hour',
+  holds: 4,
+  takes: 9,
+  async inject(scene) {
+    const machine = machineOf(scene)
+    machine.inHand = true
+    await machine.worker.stop(15_000)
+    writeFileSync(machine.skewFile, '+0\n')
+    machine.launch({
+      LD_PRELOAD: await libfaketime(),
+      FAKETIME_TIMESTAMP_FILE: machine.skewFile,
+      FAKETIME_CACHE_DURATION: '1',
+      // The worker's lease is measured by the monotonic clock, which no administrator and no NTP moves.
+      DONT_FAKE_MONOTONIC: '1',
+      FAKETIME_DONT_FAKE_MONOTONIC: '1',
+      FAULTS_CLOCK_FILE: machine.clockFile,
+    })
+    machine.inHand = false
+    await acts(machine)
+    writeFileSync(machine.skewFile, `${scene.random.chance(0.5) ? '+' : '-'}1h\n`)
+    return {
+      proof() {
+        const offMs = Number(readFileSync(machine.clockFile, 'utf8')) - Date.now()
+        return Math.abs(offMs) > 1_800_000 ? `its clock is off by ${Math.round(offMs / 60_000)} minutes` : undefined
+      },
+      heal: async () => writeFileSync(machine.skewFile, '+0\n'),
+    }
+  },
+}
+
+/** Waits until a worker has the dock's lease: not the first one, where that cannot reach Redis and ends. */
+async function acts(machine: Machine): Promise<void> {
+  const look = () => machine.worker.lines.some((line) => line.includes('acts for this dock'))
+  await eventually(look, Boolean, { within: 90_000, what: `a worker acts for ${machine.hostname}` })
+}
+
+/** Below a folder that is named after the machine's architecture. */
+async function libfaketime(): Promise<string> {
+  for (const folder of await readdir('/usr/lib')) {
+    const path = `/usr/lib/${folder}/faketime/libfaketime.so.1`
+    if (existsSync(path)) return path
+  }
+  throw new Error('expected libfaketime below /usr/lib: run script/requirements test')
+}
+
+const rolling: Kind = {
+  name: 'workers: rolling restart',
+  targets: ['all docks'],
+  lanes: () => docks.flatMap(workerLane),
+  holds: 0,
+  takes: 7,
+  async inject({ site }: Scene): Promise<Struck> {
+    const exits: Exit[] = []
+    for (const machine of site.machines) {
+      machine.inHand = true
+      exits.push(await machine.worker.stop(15_000))
+      await machine.mend()
+      await acts(machine)
+    }
+    return {
+      proof: done(`ended one after the other, with exit codes ${exits.map(({ code }) => code).join()}`),
+      heal: async () => {},
+    }
+  },
+}
+
+export const workerFaults: Kind[] = [kill, freeze, terminate, ...points.map(crash), second, clock, rolling]
