@@ -1,7 +1,7 @@
 import { Worker } from 'bullmq'
 import { type Fleet, openFleet } from '@deblox/fleet/fleet'
 import type { IndexedRow } from '@deblox/fleet/index'
-import { type JobPayload, type JobRecord, newJobId, type SlotResult } from '@deblox/fleet/job'
+import { type JobPayload, newJobId, type SlotResult } from '@deblox/fleet/job'
 import { counts, dockTopic } from '@deblox/fleet/names'
 import { keptResult } from '@deblox/fleet/outcomes'
 import { failureText } from '@deblox/fleet/standing'
@@ -110,7 +110,7 @@ async function measureJobs(fleet: Fleet, { params, body, fails = false }: Kind):
     const record = { action, params, actor: 'someone', owner: 'someone', replyTo, numbered: false, acceptedAt: now }
     const topic = topics[n % topics.length] as string
     await fleet.jobs.accept({
-      record: { ...record, id: newJobId(now), topics: [topic], expiresAt: now + 60_000 } as JobRecord,
+      record: { ...record, id: newJobId(now), topics: [topic], expiresAt: now + 60_000 },
     })
   }
   const waiting = (await usedMemory(fleet)) - before

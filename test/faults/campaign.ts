@@ -42,6 +42,8 @@ export interface Outcome {
   /** Answers to the load by HTTP status; 0 for none. */
   answers: Record<string, number>
   violations: (Violation & { round: number })[]
+  /** Engines that themselves did not answer any more after all was healed, and were restarted. */
+  hangs: string[]
   /** Processes that ended by themselves and were started again. */
   ownEnds: string[]
 }
@@ -72,8 +74,8 @@ export async function runCampaign({ site, seed, size, goOn, say, onViolation }: 
   const random = new Random(seed + 2)
   const outcome = emptyOutcome(seed)
 
-  const judge = async (round: number): Promise<void> => {
-    const found = await oracle.judge(history.of(round))
+  const judge = async (round: number, unmended: Violation[]): Promise<void> => {
+    const found = [...unmended, ...(await oracle.judge(history.of(round)))]
     found.push(...(await oracle.judgeAgain(history.of(round - 1))))
     outcome.violations.push(...found.map((violation) => ({ ...violation, round })))
     tally()
@@ -90,6 +92,7 @@ export async function runCampaign({ site, seed, size, goOn, say, onViolation }: 
       [...oracle.failures].map(([code, all]) => [code, { count: all.length, examples: all.slice(0, 5) }]),
     )
     outcome.answers = Object.fromEntries(history.answers)
+    outcome.hangs = oracle.hangs
     outcome.ownEnds = [...site.ownEnds, ...site.machines.flatMap(({ ownEnds }) => ownEnds)]
   }
 
@@ -102,14 +105,17 @@ export async function runCampaign({ site, seed, size, goOn, say, onViolation }: 
     const faults = await inLanes(planned, (fault) =>
       carryOut(fault, { site, load, history, random: new Random(fault.seed), target: fault.target }),
     )
-    await mendAll({ site, random })
+    const unmended = await mendAll({ site, random }).then(
+      () => [],
+      (error: Error) => [{ what: 'the fleet does not come back though all is healed', detail: error.message }],
+    )
     const healed = performance.now()
     await load.stop()
     outcome.faults.push(
       ...faults.map((fault) => ({ ...fault, round, alone: !faults.some((other) => disturbs(other, fault)) })),
     )
     for (const { kind, target, trouble } of faults) if (trouble) say(`  ${kind} (${target}): ${trouble}`)
-    await judge(round)
+    await judge(round, unmended)
     outcome.quiescentMs.push(performance.now() - healed)
     say(`  ${history.of(round).length} jobs, in order after ${Math.round(performance.now() - healed)} ms`)
   }
@@ -190,6 +196,7 @@ const emptyOutcome = (seed: number): Outcome => ({
   failures: {},
   answers: {},
   violations: [],
+  hangs: [],
   ownEnds: [],
 })
 

@@ -14,7 +14,7 @@ const unregistered: Kind = {
     await insist(scene, 'DELETE', target)
     return {
       async proof() {
-        const seen = await ask(scene.random.pick(scene.site.apis), {
+        const seen = await ask(scene.random.one(scene.site.apis), {
           method: 'GET',
           path: `/v1/docks/${target}`,
           within: 2_000,
@@ -33,7 +33,7 @@ export const register = (scene: Pick<Scene, 'site' | 'random'>, hostname: string
 async function insist({ site, random }: Pick<Scene, 'site' | 'random'>, method: string, hostname: string) {
   const body = method === 'PUT' ? { body: {} } : {}
   const path = `/v1/docks/${hostname}`
-  const look = () => ask(random.pick(site.apis), { method, path, ...body, headers: { Prefer: 'wait=5' } })
+  const look = () => ask(random.one(site.apis), { method, path, ...body, headers: { Prefer: 'wait=5' } })
   const isDone = (answer: Awaited<ReturnType<typeof look>>) => (answer?.status ?? 500) < 300 && answer?.status !== 202
   await eventually(look, isDone, { within: 40_000, every: 200, what: `${method} ${path}` })
 }

@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process'
+import { existsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { answers, type Engine, newEngine } from '../support/engines'
@@ -28,13 +29,13 @@ export class Host {
   }
 
   async start(): Promise<void> {
-    const { name, folder } = this.engine
+    const { name } = this.engine
     // At most 15 characters, and ours alone on this machine: the engine's name has our process id in it.
     const link = name.replace('deblox-', 'dbx')
     this.#host = this.#run('host', link, this.address)
     const looks = async () => run('nsenter', [`--net=/run/netns/${name}`, 'ip', 'route', 'get', this.gateway])
     await eventually(looks, undefined, { what: `${name} has a way out` })
-    await eventually(async () => run('test', ['-s', join(folder, 'host.pid')]), undefined, { what: `${name} is up` })
+    await eventually(() => statSync(this.#pidFile).size > 0, undefined, { what: `${name} is up` })
     await this.startContainerd()
     await this.startDockerd()
     await this.engine.loadBusybox()
@@ -55,6 +56,11 @@ export class Host {
     await eventually(look, undefined, { within: 60_000, what: `${this.engine.name} answers` })
   }
 
+  /** Whether it is there: its cleaning begins with taking this away. */
+  get exists(): boolean {
+    return existsSync(this.#pidFile)
+  }
+
   /** A command in its network namespace. */
   async inside(command: string, ...args: string[]): Promise<string> {
     const { stdout } = await run('nsenter', [`--net=/run/netns/${this.engine.name}`, command, ...args])
@@ -64,6 +70,10 @@ export class Host {
   async remove(): Promise<void> {
     await this.engine.remove()
     await this.#host?.exited
+  }
+
+  get #pidFile(): string {
+    return join(this.engine.folder, 'host.pid')
   }
 
   #run(part: string, ...args: string[]): RunningProcess {

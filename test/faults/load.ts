@@ -93,7 +93,7 @@ export class Load {
 
   async #sendAny(): Promise<void> {
     const order = await this.#anyOrder()
-    const keyed = this.random.chance(0.5)
+    const keyed = this.random.happens(0.5)
     if (!keyed) {
       await this.#send(this.#anyApi(), order)
       return
@@ -102,30 +102,30 @@ export class Load {
     for (let tried = 0; tried < 4; tried++) {
       const id = await this.#send(this.#anyApi(), order, key)
       // Some callers ask again though they have been answered.
-      if (id !== undefined && !this.random.chance(0.2)) return
+      if (id !== undefined && !this.random.happens(0.2)) return
     }
   }
 
   async #anyOrder(): Promise<Order> {
     const listed = await ask(this.#anyApi(), { method: 'GET', path: '/v1/containers?limit=200', within: 3_000 })
     const ids = ((listed?.body?.items ?? []) as { id: string }[]).map(({ id }) => id)
-    if (ids.length < 3 || this.random.chance(ids.length > fullHouse ? 0.2 : 0.45))
+    if (ids.length < 3 || this.random.happens(ids.length > fullHouse ? 0.2 : 0.45))
       return this.#creation(this.#anyFields())
-    const id = this.random.pick(ids)
+    const id = this.random.one(ids)
     const path = `/v1/containers/${id}`
-    if (this.random.chance(ids.length > fullHouse ? 0.6 : 0.25)) {
+    if (this.random.happens(ids.length > fullHouse ? 0.6 : 0.25)) {
       return { method: 'DELETE', path: `${path}?force=true`, asked: `delete ${id}`, container: id, isDelete: true }
     }
-    const what = this.random.pick(['start', 'stop', 'restart'])
+    const what = this.random.one(['start', 'stop', 'restart'])
     const body = what === 'start' ? {} : { timeout: this.random.below(2) }
     return { method: 'POST', path: `${path}/${what}`, body, asked: `${what} ${id}`, container: id }
   }
 
   #anyFields(): object {
     return {
-      start: this.random.chance(0.4),
-      ...(this.random.chance(0.25) && { instances: 2 + this.random.below(2) }),
-      ...(this.random.chance(0.3) && { hostname: this.random.pick(this.site.machines).hostname }),
+      start: this.random.happens(0.4),
+      ...(this.random.happens(0.25) && { instances: 2 + this.random.below(2) }),
+      ...(this.random.happens(0.3) && { hostname: this.random.one(this.site.machines).hostname }),
     }
   }
 
@@ -137,7 +137,7 @@ export class Load {
   async #send(api: Api, order: Order, key?: string, within?: number): Promise<string | undefined> {
     const { method, path, body, asked, container, isCreate = false, isDelete = false } = order
     if (isDelete && container) this.history.doomed.add(container)
-    const prefer = this.random.chance(0.5) ? 'respond-async' : 'wait=5'
+    const prefer = this.random.happens(0.5) ? 'respond-async' : 'wait=5'
     const headers: Record<string, string> = { Prefer: prefer, ...(key !== undefined && { 'Idempotency-Key': key }) }
     const question: Question = { method, path, headers, ...(body && { body }), ...(within && { within }) }
     const answer: Answer | undefined = await ask(api, question)
@@ -145,6 +145,6 @@ export class Load {
   }
 
   #anyApi(): Api {
-    return this.random.pick(this.site.apis)
+    return this.random.one(this.site.apis)
   }
 }

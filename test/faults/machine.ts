@@ -51,7 +51,7 @@ export class Machine {
     const worker = this.start(further)
     this.workers.push(worker)
     void worker.exited.then((exit) => {
-      if (this.inHand || this.worker !== worker) return
+      if (this.inHand || this.worker !== worker || !this.host.exists) return
       this.ownEnds.push(`${this.hostname}: exit ${exit.code ?? exit.signal}: ${worker.tail(2)}`)
       this.launch()
     })

@@ -83,7 +83,8 @@ export class Site {
   #watch(api: Api, process: RunningProcess): void {
     this.apiProcesses.push(process)
     void process.exited.then((exit) => {
-      if (this.inHand.has(api.name) || api.process !== process) return
+      const isOver = !this.machines.every(({ host }) => host.exists)
+      if (this.inHand.has(api.name) || api.process !== process || isOver) return
       this.ownEnds.push(`${api.name}: exit ${exit.code ?? exit.signal}: ${process.tail(2)}`)
       this.launchApi(api)
     })

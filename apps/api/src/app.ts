@@ -31,6 +31,10 @@ export function createApp({ routes, pages, log }: AppDeps): Express {
     response.set('X-Content-Type-Options', 'nosniff')
     next()
   })
+  app.use(({ headers, httpVersion }: Request, _response, next) => {
+    if (headers.host !== undefined || httpVersion === '1.0') return next()
+    throw new DebloxError('invalid_request', 'Host: expected it, as HTTP/1.1 asks for, got none')
+  })
   for (const { path, handler } of pages) app.use(path, handler)
   // Whatever Content-Type it has: `curl --data` calls a JSON document a form.
   app.use(express.raw({ type: () => true, limit: bodyLimit }))

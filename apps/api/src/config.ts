@@ -12,11 +12,7 @@ export interface ApiConfig {
   DEBLOX_MAX_JOBS_PER_OWNER: number
 }
 
-const count = Joi.number()
-  .integer()
-  .min(1)
-  .max(10_000_000)
-  .messages({ '*': 'expected a whole number from 1 to 10000000' })
+const count = Joi.number().integer().min(1).max(10_000_000)
 
 /** Reads the API's variables once. Throws one line that names the variable, what was expected and what arrived. */
 export function readConfig(env: NodeJS.ProcessEnv = process.env): ApiConfig {

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import { openFleet } from '@deblox/fleet/fleet'
+import { hear, keepHearing } from '@deblox/fleet/clock-watch'
 import { Janitor } from '@deblox/fleet/janitor'
 import { limitsOf } from '@deblox/fleet/limits'
 import { memoryWatchOf } from '@deblox/fleet/memory'
@@ -41,7 +42,9 @@ async function startApi(stopping: AbortSignal): Promise<Stop> {
     queueDepth: config.DEBLOX_MAX_QUEUE_DEPTH,
     jobsPerOwner: config.DEBLOX_MAX_JOBS_PER_OWNER,
   })
-  const admission = admissionOf(limits, memory, metrics.onRefused)
+  const admission = admissionOf(limits, memory, (limit) => metrics.onRefused(limit))
+  await hear(fleet.clock, redis)
+  void keepHearing(fleet.clock, redis, stopping)
   const janitor = new Janitor(fleet, log)
   janitor.start()
   const app = createApp({

@@ -1,8 +1,9 @@
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
-import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http'
+import type { RequestListener, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { StartError } from '@deblox/fleet/start-error'
+import { httpServer } from './http-server'
 
 export interface Serving {
   url: string
@@ -36,7 +37,7 @@ export async function serve(
   { host, port }: { host: string; port: number },
   onRefused: () => void,
 ): Promise<Serving> {
-  const server = createServer({ ...times, connectionsCheckingInterval }, listener)
+  const server = httpServer(listener, { ...times, connectionsCheckingInterval })
   server.maxHeadersCount = maxHeadersCount
   // Were there no bound, Redis could not be reached any more once callers have used up all files.
   server.maxConnections = connectionsFor(openFilesLimit())

@@ -9,7 +9,11 @@ import { dockOfTopic } from '@deblox/fleet/names'
 const placedWithinMs = 2_000
 
 /** The same jobs, with the reason for each slot that waits because its dock, or every dock, is away. */
-export async function withStandstill({ docks }: Pick<Fleet, 'docks'>, jobs: JobStatus[]): Promise<JobStatus[]> {
+export async function withStandstill(
+  { docks, clock }: Pick<Fleet, 'docks' | 'clock'>,
+  jobs: JobStatus[],
+): Promise<JobStatus[]> {
+  const isLate = (record: JobRecord) => hasWaited(record, clock.now())
   const waiting = jobs.flatMap(({ record, slots, places }) =>
     slots.flatMap((slot, n) => (isWaiting(slot) ? [{ record, dock: dockAt(places, n) }] : [])),
   )
@@ -34,7 +38,7 @@ const dockAt = (places: SlotPlace[], n: number): string | null => dockOfTopic(pl
 
 const isWaiting = (slot: SlotStatus) => !isFinished(slot) && slot.state === 'waiting'
 
-const isLate = ({ acceptedAt }: JobRecord): boolean => Date.now() - acceptedAt > placedWithinMs
+const hasWaited = ({ acceptedAt }: JobRecord, now: number): boolean => now - acceptedAt > placedWithinMs
 
 function reason(dock: string, state: DockState | undefined): JobError | undefined {
   if (state === 'unreachable') {

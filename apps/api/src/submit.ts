@@ -88,7 +88,7 @@ export function submitTo({ fleet, waiter, admission, replyTo }: Desk): Submit {
     const idempotency = idempotencyKey === undefined ? undefined : idempotencyOf(idempotencyKey, action, request)
     // Before anything is looked up: a repeated delete must find its job although its container is gone.
     const earlier = idempotency && (await fleet.jobs.recall(actor, idempotency))
-    const now = Date.now()
+    const now = fleet.clock.now()
     const record: JobRecord = earlier ?? {
       id: newJobId(now),
       action: action.name,

@@ -9,6 +9,7 @@ const askMs = 500
 export class Cancels {
   private readonly underWay = new Map<string, AbortController>()
   private timer: NodeJS.Timeout | undefined
+  private asking = false
 
   constructor(
     private readonly endings: Pick<Endings, 'takeCancels'>,
@@ -33,10 +34,15 @@ export class Cancels {
   }
 
   private async ask(): Promise<void> {
+    // A Redis that is away keeps each question until it is back.
+    if (this.asking) return
+    this.asking = true
     try {
       for (const slotId of await this.endings.takeCancels(this.hostname)) this.underWay.get(slotId)?.abort(cancelled())
     } catch (error) {
       this.log.debug({ err: error }, 'asking for cancelled jobs failed; trying again')
+    } finally {
+      this.asking = false
     }
   }
 }

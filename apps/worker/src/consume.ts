@@ -37,6 +37,9 @@ const offerAgainMs = 2_000
 /** A job of a newer version is left for a newer worker, and looked at again after so long, in milliseconds. */
 const newerAgainMs = 10_000
 
+/** BullMQ's score of a job that was put off is its time by this much. */
+const delayedScale = 0x1000
+
 /** What is under way gets so long when the worker stops, in milliseconds; then it is handed back. */
 const graceMs = 7_000
 
@@ -121,8 +124,7 @@ export class Consumers {
   ): Promise<SlotReturn> {
     const data: unknown = job.data
     if (isNewer(data)) {
-      await job.moveToDelayed(Date.now() + newerAgainMs, token)
-      throw new DelayedError()
+      return this.putOff(job, token, newerAgainMs)
     }
     let payload: JobPayload
     try {
@@ -150,13 +152,12 @@ export class Consumers {
       await job.moveToWait(token)
       throw new WaitingError()
     }
-    await job.moveToDelayed(Date.now() + offerAgainMs, token)
-    throw new DelayedError()
+    return this.putOff(job, token, offerAgainMs)
   }
 
   private async fromOwn(job: SlotJob, payload: JobPayload, token: string): Promise<SlotReturn> {
     try {
-      return await this.ordered(job, payload, this.dock.actsSince())
+      return await this.ordered(job, payload, this.meantSince(job, payload))
     } catch (error) {
       if (!(error instanceof NotHere)) throw error
     }
@@ -165,8 +166,26 @@ export class Consumers {
       return { forwardedTo: clusterTopic }
     }
     // Somebody asked for this very dock.
-    await job.moveToDelayed(Date.now() + offerAgainMs, token)
+    return this.putOff(job, token, offerAgainMs)
+  }
+
+  /**
+   * Has it looked at again later. BullMQ goes by the date of whoever puts a job off and of whoever takes it: on the cluster
+   * topic, where these may be two machines, by Redis's, or a wrong date on one would keep a job for as long.
+   */
+  private async putOff(job: SlotJob, token: string, ms: number): Promise<never> {
+    await job.moveToDelayed(Date.now() + ms, token)
+    if (job.queueName === clusterTopic) {
+      const score = (this.dock.clock.now() + ms) * delayedScale
+      await this.fleet.redis.zadd(`${this.fleet.prefix}:${clusterTopic}:delayed`, 'XX', score, String(job.id))
+    }
     throw new DelayedError()
+  }
+
+  /** What nobody has asked this very dock for is not meant for any machine. */
+  private meantSince(job: SlotJob, { jobId, slot, dealt }: JobPayload): number {
+    const wasHandedOn = job.id !== slotJobId(jobId, slot)
+    return dealt || wasHandedOn ? 0 : this.dock.actsSince()
   }
 
   /** Jobs of one container run one at a time in the order taken; others have a turn of their own. */

@@ -41,12 +41,14 @@ export class Consumer {
   private active = 0
   private tookAt = performance.now()
   private couldTakeSince: number | null = null
+  private readonly mended: () => Promise<void>
 
   constructor(
     private readonly fleet: Fleet,
     private readonly options: ConsumerOptions,
     private readonly log: Logger,
   ) {
+    this.mended = coalesce(() => mendActive(fleet, options.topic))
     this.worker = this.listen()
     // Without waiting for what is active: a gate shuts because the daemon hangs, and then that may take long.
     options.gate.onChange((open) => {
@@ -60,7 +62,7 @@ export class Consumer {
   /** How many jobs are taken at once from now on. */
   set concurrency(limit: number) {
     this.options.concurrency = limit
-    this.worker.concurrency = limit
+    this.worker.takeUpTo(limit)
     this.noteRoom()
   }
 
@@ -92,11 +94,9 @@ export class Consumer {
     worker.on('failed', (job) => {
       if (job) this.options.onGivenUp(job)
     })
-    const mend = coalesce(() => mendActive(this.fleet, topic))
     worker.on('error', (error) => {
       this.log.warn({ err: error, topic }, 'taking jobs failed; trying again')
-      // It may have been over a record that somebody else has written.
-      void mend().catch(() => undefined)
+      void this.mend()
     })
     if (gate.isOpen()) void worker.resume()
     return worker
@@ -112,6 +112,11 @@ export class Consumer {
       this.active--
       this.noteRoom()
     }
+  }
+
+  /** Taking may have failed over a record that somebody else has written. Never rejects. */
+  private async mend(): Promise<void> {
+    await this.mended().catch((error: unknown) => this.log.debug({ err: error }, 'looking for broken jobs failed'))
   }
 
   private noteRoom(): void {

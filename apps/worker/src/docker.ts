@@ -1,13 +1,15 @@
+import { request as httpRequest, type RequestOptions } from 'node:http'
 import { DebloxError } from '@deblox/actions/errors'
 import Docker from 'dockerode'
 import { withDeadline } from '@deblox/actions/deadline'
+import { type Answered, ask, type Dialled } from './daemon-request'
 
 /** How long the daemon may take to answer a ping before it counts as hung, in milliseconds. */
 const pingMs = 2_000
 
-// A redirect would be followed over TCP to wherever a path leads; the daemon has no reason to send one.
+// docker-modem follows redirects over TCP to wherever a path leads, and falls over those that it does not understand.
 // oxlint-disable-next-line typescript/no-require-imports -- the module has no types
-;(require('docker-modem/lib/http') as { maxRedirects: number }).maxRedirects = 0
+;(require('docker-modem/lib/http') as { http: { request: typeof httpRequest } }).http.request = httpRequest
 
 /**
  * The only door to the daemon. `mayWrite` is asked before every request that can change something, so that a worker
@@ -22,7 +24,25 @@ export function openDocker(dockerHost: string, mayWrite: () => boolean): Docker 
     if (writes && !mayWrite()) callback?.(leaseLost(), null)
     else dial(options, callback)
   }
+  takeOver(modem)
   return docker
+}
+
+type BuildRequest = (
+  options: RequestOptions,
+  dialled: Dialled & { hijack?: boolean },
+  data: unknown,
+  answered: Answered,
+) => void
+
+/** Requests go out by `ask`, but for those that become a connection of their own, or whose body is a stream. */
+function takeOver(modem: Docker['modem']): void {
+  const inside = modem as unknown as { buildRequest: BuildRequest }
+  const build = inside.buildRequest.bind(modem)
+  inside.buildRequest = (options, dialled, data, answered) => {
+    if (dialled.hijack || !(data === undefined || typeof data === 'string')) build(options, dialled, data, answered)
+    else ask(options, dialled, data, answered)
+  }
 }
 
 /** Why the daemon cannot be used now, or undefined where it answers in time. */
@@ -37,9 +57,9 @@ export async function troubleAtWork(docker: Docker): Promise<unknown> {
   return (await troubleOf(docker)) ?? whyNot((abortSignal) => docker.listContainers({ limit: 1, abortSignal }))
 }
 
-async function whyNot(ask: (abortSignal: AbortSignal) => Promise<unknown>): Promise<unknown> {
+async function whyNot(call: (abortSignal: AbortSignal) => Promise<unknown>): Promise<unknown> {
   try {
-    await withDeadline(pingMs, new AbortController().signal, ask)
+    await withDeadline(pingMs, new AbortController().signal, call)
     return undefined
   } catch (error) {
     return error

@@ -16,6 +16,15 @@ export class InOrderWorker<Data, Result> extends Worker<Data, Result> {
     return super.processJob(job, token, () => false)
   }
 
+  /** Takes so many jobs at once from now on. A worker that is full would else find that out only when a job ends. */
+  takeUpTo(count: number): void {
+    const isMore = count > this.concurrency
+    this.concurrency = count
+    // As BullMQ's `resume` does; without that this loop waits for what it has.
+    const { mainLoopQueue } = this as unknown as { mainLoopQueue: { add(wake: Promise<void>): void } | null }
+    if (isMore) mainLoopQueue?.add(Promise.resolve())
+  }
+
   /**
    * Resolves when all that was taken has reached the processor, and nothing more will be. `pause` alone does not do it: a
    * worker that waits for a job takes the next one that comes, and that one would be overtaken by what is given back.

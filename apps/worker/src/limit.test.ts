@@ -1,3 +1,4 @@
+import { eventually } from '../../../test/support/eventually'
 import { Limit } from './limit'
 
 /** Tasks that end when told to, and what has begun so far. */
@@ -57,4 +58,39 @@ test('after a rest there is as much room as before', async () => {
   end('b')
   await Promise.resolve()
   void third
+})
+
+test('a part of a task that runs outside leaves its place to others, and has a place again afterwards', async () => {
+  const { begun, task, end } = tasks()
+  const limit = new Limit(1)
+  const first = limit.run(async () => {
+    await limit.outside(task('outside'))
+    return task('inside again')()
+  })
+  const [second, third] = [limit.run(task('b')), limit.run(task('c'))]
+  await Promise.resolve()
+  expect(begun).toEqual(['outside', 'b'])
+  end('outside')
+  await Promise.resolve()
+  // It waits for its turn behind those who came before.
+  end('b')
+  await second
+  expect(begun).toEqual(['outside', 'b', 'c'])
+  end('c')
+  await third
+  await eventually(() => expect(begun).toEqual(['outside', 'b', 'c', 'inside again']))
+  end('inside again')
+  await expect(first).resolves.toBe('inside again')
+})
+
+test('a part that fails outside has its place again as well, and the limit as much room as before', async () => {
+  const { begun, task, end } = tasks()
+  const limit = new Limit(1)
+  await expect(limit.run(() => limit.outside(() => Promise.reject(new Error('outside'))))).rejects.toThrow('outside')
+  const [first, second] = [limit.run(task('a')), limit.run(task('b'))]
+  expect(begun).toEqual(['a'])
+  end('a')
+  await first
+  end('b')
+  await second
 })

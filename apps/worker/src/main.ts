@@ -8,7 +8,7 @@ import { Dock } from './dock'
 import { openDocker } from './docker'
 import { readIdentity } from './identity'
 import { Lease } from './lease'
-import { removeOutbid } from './outbid'
+import { Reaper } from './reaper'
 import { takeBack } from '@deblox/fleet/stalled'
 import { Watch } from './watch'
 
@@ -16,12 +16,13 @@ async function startWorker(stopping?: AbortSignal): Promise<Stop> {
   const config = await readConfig()
   const { REDIS_URL, DEBLOX_PREFIX, LOG_LEVEL, DOCKER_HOST, DOCK_HOSTNAME: hostname } = config
   const log = openLog(LOG_LEVEL, { app: 'worker', dock: hostname })
-  const redis = await openRedis(REDIS_URL, 'patient', log)
+  const redis = await openRedis(REDIS_URL, 'patient', log, stopping)
   const fleet = openFleet(redis, DEBLOX_PREFIX)
   const lease = new Lease(fleet.docks, hostname, randomUUID())
   const docker = openDocker(DOCKER_HOST, () => lease.isHeld())
+  const reaper = new Reaper(docker, fleet.placements, hostname, log)
   const events = {
-    onReturned: () => removeOutbid(docker, fleet.placements, hostname, log),
+    onReturned: () => reaper.atReturn(),
     onRejoined: () => void watch.listAll(),
     onReplaced: (error: Error) => exitWith('worker', error),
   }
@@ -32,7 +33,7 @@ async function startWorker(stopping?: AbortSignal): Promise<Stop> {
   })
   const dock = new Dock(hostname, identity, fleet, docker, lease, events, log)
   // With every full list, because a create that was slow to end may come after the look at the return.
-  const watch = new Watch(docker, fleet.index, hostname, dock.daemon, log, events.onReturned)
+  const watch = new Watch(docker, fleet.index, hostname, dock.daemon, log, () => reaper.look())
   await dock.start(stopping)
   watch.start()
   // The lease says that whoever took jobs from this topic before is gone.
@@ -56,6 +57,7 @@ async function startWorker(stopping?: AbortSignal): Promise<Stop> {
     log.info('stopping')
     dock.drain()
     await consumers.stop()
+    reaper.stop()
     await watch.stop()
     await dock.leave()
     await fleet.topics.close()

@@ -130,6 +130,8 @@ async function perform(
       return await withDeadline(ms, ended, (ending) => action.run(params, actionContext(slot, ending, context)))
     } catch (error) {
       signal.throwIfAborted()
+      // Nobody else would begin what this dock has claimed: they would hand it back here.
+      if (error instanceof NotHere && action.creates) await giveUpClaim(slot, context)
       const kind = lost.aborted && error === lost.reason ? 'unknown' : classify(error)
       const failed = (failures.get(kind) ?? 0) + 1
       failures.set(kind, failed)

@@ -10,13 +10,13 @@ import {
   type SlotResult,
   type TerminalState,
 } from '@deblox/fleet/job'
-import { type Beginning, type ClaimOf, keptResult, maxResult } from '@deblox/fleet/outcomes'
+import { type Beginning, type ClaimOf, copiedResult, maxResult, type Recorded } from '@deblox/fleet/outcomes'
 import { failureText, stateOf } from '@deblox/fleet/standing'
 import type { SlotReturn } from '@deblox/fleet/topics'
 import { UnrecoverableError } from 'bullmq'
 import type { Logger } from 'pino'
 import { cancelled } from './cancels'
-import { outcomeUnknown, reportOf } from './failure'
+import { classify, outcomeUnknown, reportOf } from './failure'
 import { Limit } from './limit'
 import { actionContext, expired, NotHere, readAction, runAction, type RunContext, type Slot } from './run-action'
 
@@ -41,10 +41,16 @@ export interface Taken {
   meantSince: number
 }
 
+interface End {
+  outcome: SlotOutcome
+  /** What BullMQ keeps of it; an error for a failed job. */
+  answer: SlotReturn | Error
+}
+
 /** Takes a slot from its beginning to its recorded end. */
 export class SlotRunner {
   /** What has ended here and is not written down yet, by the slot's id. */
-  private readonly unrecorded = new Map<string, Promise<void>>()
+  private readonly unrecorded = new Map<string, Promise<Recorded>>()
   /** What was begun here again, and counts as a start, by the slot's id. */
   private readonly counted = new Set<string>()
   /** One at a time: where several were under way at each death, only that tells which of them it is. */
@@ -63,18 +69,36 @@ export class SlotRunner {
   /** Runs it, if it is still to be run. Throws `NotHere`, or what BullMQ keeps of a failure. */
   async run(payload: JobPayload, taken: Taken): Promise<SlotReturn> {
     await this.unrecorded.get(slotJobId(payload.jobId, payload.slot))
-    const again = taken.attempts > 1
     const beginning = await this.context.fleet.jobs.begin(payload)
     // Its worker may have died, or been stopped, after it had ended: then there is nothing left to do.
     if (beginning.outcome) return { endedBefore: true }
+    const slot: Slot = { ...payload, again: taken.attempts > 1, epoch: 0 }
+    for (;;) {
+      const end = await this.attempt(slot, beginning, taken)
+      if (!('outcome' in end)) return end
+      const { outcome, answer } = end
+      const recorded = this.record(slot, outcome)
+      const isModest = 'envelope' in answer || answer instanceof Error
+      // Elsewhere it is not waited for: it goes to Redis together with BullMQ's own record, and the caller hears of it one
+      // write earlier. Of a claimed slot BullMQ's may be the last copy, which must not end over an outcome that is refused.
+      if ((slot.epoch > 0 || !isModest) && (await recorded) === 'refused') {
+        slot.again = true
+        // Where it does not come to another claim, as when it is cancelled, nobody's claim is in the way of its end.
+        slot.epoch = 0
+        continue
+      }
+      if (answer instanceof Error) throw answer
+      return answer
+    }
+  }
+
+  /** What comes of it: an outcome and what BullMQ keeps of it, or that it was handed on or had ended. */
+  private async attempt(slot: Slot, beginning: Beginning, taken: Taken): Promise<End | SlotReturn> {
     const startedAt = this.context.now()
-    const slot: Slot = { ...payload, again, epoch: 0 }
-    const ended = (state: TerminalState, result: SlotResult | null, error: JobError | null): void => {
-      const { hostname: dock } = this.context
+    const { hostname: dock } = this.context
+    const ended = (state: TerminalState, result: SlotResult | null, error: JobError | null): SlotOutcome => {
       const finishedAt = this.context.now()
-      const { attempts } = taken
-      const outcome = { slot: payload.slot, state, dock, attempts, startedAt, finishedAt, result, error }
-      this.record(payload, outcome, slot.epoch)
+      return { slot: slot.slot, state, dock, attempts: taken.attempts, startedAt, finishedAt, result, error }
     }
     try {
       await this.refuse(slot, beginning, taken)
@@ -84,19 +108,15 @@ export class SlotRunner {
       if (!('envelope' in result)) return result
       const { length } = JSON.stringify(result)
       if (length > maxResult) throw tooLarge(length)
-      crashPoint('before-complete', payload.jobId)
-      // Not waited for: it goes to Redis together with BullMQ's own record, and the caller hears of it one write earlier.
-      ended('completed', result, null)
-      if (length <= keptResult) return result
-      await this.unrecorded.get(slotJobId(payload.jobId, payload.slot))
-      return { kept: 'elsewhere' }
+      crashPoint('before-complete', slot.jobId)
+      const answer: SlotReturn = length > copiedResult ? { kept: 'elsewhere' } : result
+      return { outcome: ended('completed', result, null), answer }
     } catch (error) {
-      if (error instanceof NotHere) await this.uncount(payload)
+      if (error instanceof NotHere) await this.uncount(slot)
       if (taken.stop.aborted || error instanceof NotHere) throw error
       const report = reportOf(taken.cancel.aborted ? await this.cancel(slot, taken.stop) : error)
-      this.counted.delete(slotJobId(payload.jobId, payload.slot))
-      ended(stateOf(report.code), null, report)
-      throw failed(report, this.context.hostname, error)
+      this.counted.delete(slotJobId(slot.jobId, slot.slot))
+      return { outcome: ended(stateOf(report.code), null, report), answer: failed(report, dock, error) }
     }
   }
 
@@ -118,11 +138,8 @@ export class SlotRunner {
     return result
   }
 
-  /**
-   * Writes down how a slot ended, again and again until Redis has it. Of several outcomes of one slot the first one counts, and
-   * one that was reached under a claim counts only while nobody else was given the slot.
-   */
-  private record(payload: JobPayload, outcome: SlotOutcome, epoch: number): void {
+  /** Writes down how a slot ended, again and again until Redis has it. Tells what became of that. */
+  private record({ again: _again, epoch, ...payload }: Slot, outcome: SlotOutcome): Promise<Recorded> {
     const { action, jobId, slot } = payload
     const { state, error } = outcome
     this.log.info({ job: jobId, slot, action, state, ...(error && { error }) }, 'job ended')
@@ -130,15 +147,16 @@ export class SlotRunner {
     const claim = epoch > 0 ? { hostname: this.context.hostname, epoch } : undefined
     const recorded = this.untilRecorded(payload, outcome, claim).finally(() => this.unrecorded.delete(id))
     this.unrecorded.set(id, recorded)
+    return recorded
   }
 
-  private async untilRecorded(payload: JobPayload, outcome: SlotOutcome, claim?: ClaimOf): Promise<void> {
+  private async untilRecorded(payload: JobPayload, outcome: SlotOutcome, claim?: ClaimOf): Promise<Recorded> {
     for (let pauseMs = recordAgain.first; ; pauseMs = Math.min(2 * pauseMs, recordAgain.longest)) {
       try {
         return await this.context.fleet.jobs.finish(payload, outcome, claim)
       } catch (failure) {
         this.log.error({ err: failure, job: payload.jobId }, 'the outcome could not be recorded; trying again')
-        if (!(failure instanceof DebloxError && failure.code === 'redis_unavailable')) return
+        if (!(failure instanceof DebloxError && failure.code === 'redis_unavailable')) return 'ended'
         await wait(pauseMs)
       }
     }
@@ -187,8 +205,17 @@ export class SlotRunner {
   private async undo(slot: Slot, stop: AbortSignal): Promise<void> {
     const { action, params } = readAction(slot)
     if (!action.undo) return
-    await this.context.daemon.passed(AbortSignal.any([stop, AbortSignal.timeout(undoMs)]))
-    await withDeadline(undoMs, stop, async (signal) => action.undo?.(params, actionContext(slot, signal, this.context)))
+    try {
+      await this.context.daemon.passed(AbortSignal.any([stop, AbortSignal.timeout(undoMs)]))
+      await withDeadline(undoMs, stop, async (signal) =>
+        action.undo?.(params, actionContext(slot, signal, this.context)),
+      )
+    } catch (error) {
+      stop.throwIfAborted()
+      const kind = classify(error)
+      // What the daemon did not say is not known; its own words are passed on.
+      throw kind === 'final' || kind === 'server-error' ? error : outcomeUnknown(action.name, error)
+    }
   }
 }
 

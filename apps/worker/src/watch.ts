@@ -1,6 +1,7 @@
 import { setMaxListeners } from 'node:events'
 import { setTimeout as wait } from 'node:timers/promises'
 import { containerRow } from '@deblox/actions/container-row'
+import { fullId } from '@deblox/actions/schemas'
 import { difference, type FleetIndex, type IndexedRow } from '@deblox/fleet/index'
 import { times } from '@deblox/fleet/names'
 import type Docker from 'dockerode'
@@ -8,6 +9,7 @@ import type { Logger } from 'pino'
 import { coalesce } from './coalesce'
 import { DeadlineError, withDeadline } from '@deblox/actions/deadline'
 import type { Gate } from './gate'
+import { Limit } from './limit'
 
 /** What changes a row. Others, such as exec_start of every health check, say nothing about it. */
 const telling = ['create', 'start', 'die', 'destroy', 'rename', 'pause', 'unpause', 'update', 'oom', 'health_status']
@@ -19,6 +21,13 @@ const listMs = 20_000
 const settleMs = 1_000
 const openMs = 5_000
 const retryMs = 500
+
+/** So many containers are looked at side by side, and so many are kept in mind until they are: beyond that all are listed. */
+const maxAtOnce = 50
+const maxDirty = 5_000
+
+/** No event of Docker's is near this long, in characters: a longer line is none. */
+const maxLineLength = 2 ** 20
 
 /** Changes within so long are looked at together, in milliseconds: a start alone makes several events. */
 const soonMs = 50
@@ -68,7 +77,8 @@ export class Watch {
 
   /** Looks at one container soon: not at once, because whoever caused a change is being answered just then. */
   touch(id: string): void {
-    this.dirty.add(id)
+    if (this.dirty.size < maxDirty) this.dirty.add(id)
+    else this.wholeList = true
     this.passIn(soonMs)
   }
 
@@ -91,7 +101,8 @@ export class Watch {
     this.dirty.clear()
     this.wholeList = false
     try {
-      await Promise.all(ids.map((id) => this.settled(id)))
+      const turns = new Limit(maxAtOnce)
+      await Promise.all(ids.map((id) => turns.run(() => this.settled(id))))
       await (whole ? this.writeAll() : this.writeSome(ids))
     } catch (error) {
       this.wholeList = true
@@ -199,9 +210,16 @@ async function* containerIds(stream: AsyncIterable<Buffer>): AsyncGenerator<stri
   for await (const chunk of stream) {
     const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n')
     rest = lines.pop() ?? ''
+    if (rest.length > maxLineLength) throw new Error(`expected events of at most ${maxLineLength} characters`)
     for (const line of lines) {
-      const { Actor } = JSON.parse(line) as { Actor?: { ID?: string } }
-      if (Actor?.ID) yield Actor.ID
+      const id = idIn(JSON.parse(line))
+      if (id !== undefined) yield id
     }
   }
+}
+
+/** The id that an event tells. Anything else would become part of a path on the daemon. */
+function idIn(event: unknown): string | undefined {
+  const { ID } = (event as { Actor?: { ID?: unknown } | null } | null)?.Actor ?? {}
+  return typeof ID === 'string' && fullId.test(ID) ? ID : undefined
 }

@@ -7,6 +7,7 @@ const ownLabels = { 'deblox.job': 'job-7', 'deblox.slot': '1', 'deblox.epoch': '
 const created = { status: 201, body: { Id: someId, Warnings: ['no swap'] } }
 const noImage = { status: 404, body: { message: 'No such image: ubuntu:latest' } }
 const nameTaken = { status: 409, body: { message: 'Conflict. The container name is already in use' } }
+const notYet = { status: 404, body: { message: 'No such container' } }
 const create = (body: object, options: CreateOptions = {}) =>
   createContainerOnce(body, options, contextFor(double.docker))
 const asked = () => double.asked.map(({ what }) => what)
@@ -87,10 +88,16 @@ describe('when the name is taken', () => {
     })
   })
 
-  test('fails with Docker’s own conflict if the container is gone by then', async () => {
-    double.answer('GET /containers/web/json', { status: 404, body: { message: 'No such container' } })
-    await expect(create({ Image: 'ubuntu' }, { name: 'web' })).rejects.toMatchObject({ statusCode: 409 })
+  test('adopts it also where it is only on its way: Docker takes a name before it has the container', async () => {
+    double.answer('GET /containers/web/json', notYet, notYet, notYet, holder(ownLabels))
+    await expect(create({ Image: 'ubuntu' }, { name: 'web' })).resolves.toMatchObject({ statusCode: 201 })
+    expect(asked().filter((what) => what.startsWith('GET'))).toHaveLength(4)
   })
+
+  test('fails with Docker’s own conflict if the name stays taken by what cannot be found', async () => {
+    double.answer('GET /containers/web/json', notYet)
+    await expect(create({ Image: 'ubuntu' }, { name: 'web' })).rejects.toMatchObject({ statusCode: 409 })
+  }, 15_000)
 })
 
 describe('start', () => {

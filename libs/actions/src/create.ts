@@ -122,14 +122,27 @@ async function createOrPull(
   }
 }
 
-async function createOrAdopt(name: string, body: ContainerCreateOptions, context: ActionContext): Promise<Created> {
+/** A name that is taken by what cannot be found is looked at again after so long, in milliseconds, and so often. */
+const nameless = { pauseMs: 100, looks: 50 } as const
+
+async function createOrAdopt(
+  name: string,
+  body: ContainerCreateOptions,
+  context: ActionContext,
+  looks = 0,
+): Promise<Created> {
   try {
     return { answer: await create(context.docker, name, body, context.signal), started: false }
   } catch (error) {
     if (dockerStatus(error) !== 409) throw error
     const found = await findNamed(name, context)
-    // It has gone since: the name is free.
-    if (found === undefined) return { answer: await create(context.docker, name, body, context.signal), started: false }
+    if (found === undefined) {
+      if (looks === nameless.looks) throw error
+      // It has gone since and the name is free, or else it is on its way: Docker takes a name before it has the container,
+      // and a daemon that hung may just be doing what an earlier try had asked of it.
+      if (looks > 0) await wait(nameless.pauseMs, undefined, { signal: context.signal })
+      return createOrAdopt(name, body, context, looks + 1)
+    }
     const meeting = meet(found.madeFor, { job: context.job.id, slot: context.job.slot, epoch: context.job.epoch })
     if (meeting === 'adopt') return found
     if (meeting === 'conflict') throw error

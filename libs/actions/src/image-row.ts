@@ -1,4 +1,5 @@
 import type Docker from 'dockerode'
+import { isoTime, text, textsOf } from './container-row'
 
 /** An image as lists show it. */
 export interface ImageRow {
@@ -16,20 +17,20 @@ export interface ImageRow {
 
 /** The row of one entry of Docker's own list. */
 export function imageRow(listed: Docker.ImageInfo, dock: string): ImageRow {
-  const { Id, RepoTags, RepoDigests, Size, Created } = listed
-  // Docker sends null for an image without labels, whatever the types say.
-  const labels: Record<string, string> | null = listed.Labels
+  const { Id, RepoTags, RepoDigests, Size, Labels, Created } = listed as unknown as Record<string, unknown>
   return {
-    id: Id,
+    id: text(Id),
     dock,
     tags: named(RepoTags),
     digests: named(RepoDigests),
-    size: Size,
-    labels: labels ?? {},
-    createdAt: new Date(Created * 1000).toISOString(),
+    size: typeof Size === 'number' ? Size : 0,
+    labels: textsOf(Labels),
+    createdAt: isoTime(Created),
   }
 }
 
-/** Docker writes `<none>:<none>` where there is no name. */
-const named = (references: string[] | null | undefined): string[] =>
-  (references ?? []).filter((reference) => !reference.startsWith('<none>'))
+/** Docker writes `<none>:<none>` where there is no name, and null where there are none. */
+const named = (references: unknown): string[] =>
+  Array.isArray(references)
+    ? references.filter((reference) => typeof reference === 'string' && !reference.startsWith('<none>'))
+    : []

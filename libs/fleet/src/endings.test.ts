@@ -24,7 +24,13 @@ describe('a job that is cancelled', () => {
     const record = await accepted({ topics: [topic, other], numbered: true })
     await endings().cancel(record.id)
     expect(await slotsOf(record)).toMatchObject([
-      { state: 'cancelled', dock: 'dock-1', startedAt: null, result: null, error: { code: 'job_cancelled', status: 409 } },
+      {
+        state: 'cancelled',
+        dock: 'dock-1',
+        startedAt: null,
+        result: null,
+        error: { code: 'job_cancelled', status: 409 },
+      },
       { state: 'cancelled', dock: 'dock-2' },
     ])
     expect([await waiting(topic), await waiting(other)]).toEqual([0, 0])
@@ -105,8 +111,7 @@ describe('a job that is cancelled', () => {
 
 describe('a job whose deadline is over', () => {
   const expiresAt = Date.now() - 1_000
-  const dueAt = async ({ id }: { id: string }) =>
-    Number(await use.redis().zscore(use.fleet().keys.deadlines, id))
+  const dueAt = async ({ id }: { id: string }) => Number(await use.redis().zscore(use.fleet().keys.deadlines, id))
 
   test('ends expired where it waits, and is not looked at again', async () => {
     const record = await accepted({ expiresAt })
@@ -183,7 +188,10 @@ describe('what waits on the topic of a dock', () => {
   })
 
   test('keeps nothing else there when a stranger has put something between', async () => {
-    const stranger = await use.fleet().topics.queue(topic).add('x', null as never, { jobId: 'stranger' })
+    const stranger = await use
+      .fleet()
+      .topics.queue(topic)
+      .add('x', null as never, { jobId: 'stranger' })
     await use.redis().hset(`${use.fleet().prefix}:${topic}:${stranger.id}`, 'data', '{"no": JSON')
     await accepted({ dealt: true, numbered: true })
     await endings().leaveDock('dock-1', false)

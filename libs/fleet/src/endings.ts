@@ -1,5 +1,6 @@
 import { DebloxError, errorTable, type ErrorCode } from '@deblox/actions/errors'
 import type { Job } from 'bullmq'
+import type { FleetClock } from './clock'
 import {
   isFinished,
   type JobError,
@@ -11,16 +12,26 @@ import {
   slotJobId,
   type TerminalState,
 } from './job'
-import type { Jobs, JobStatus, SlotPlace } from './jobs'
+import { type Jobs, type JobStatus, type SlotPlace, unlessGone } from './jobs'
 import { clusterTopic, dockOfTopic, dockTopic, type FleetKeys, times } from './names'
-import { parsePayload } from './payload'
+import { isPayload } from './payload'
+import type { Placements } from './placement'
 import { overRedis, type RedisClient } from './redis'
 import type { SlotReturn, Topics } from './topics'
+
+/** The parts of the fleet that are needed for it. */
+interface Parts {
+  keys: FleetKeys
+  topics: Topics
+  jobs: Jobs
+  placements: Placements
+  clock: FleetClock
+}
 
 export type Endings = ReturnType<typeof endingsOf>
 
 /** The ways in which a job ends, or goes on, without the dock that was meant to carry it out. */
-export function endingsOf(redis: RedisClient, keys: FleetKeys, topics: Topics, jobs: Jobs) {
+export function endingsOf(redis: RedisClient, { keys, topics, jobs, placements, clock }: Parts) {
   /** Takes a slot off its topic; answers the dock that is working on it where that cannot be done any more. */
   const takeOff = async ({ topic, id }: SlotPlace): Promise<{ busy: string | null } | null> => {
     const job = await topics.queue(topic).getJob(id)
@@ -39,7 +50,7 @@ export function endingsOf(redis: RedisClient, keys: FleetKeys, topics: Topics, j
         if (isFinished(status)) return []
         const taken = await takeOff(places[n] as SlotPlace)
         if (taken) return [{ slot: status.slot, busy: taken.busy }]
-        await jobs.finish(payloadOf(record, status.slot), { ...endedUndone(status), state, error: why })
+        await jobs.finish(payloadOf(record, status.slot), { ...endedUndone(status, clock.now()), state, error: why })
         return []
       }),
     )
@@ -89,6 +100,7 @@ export function endingsOf(redis: RedisClient, keys: FleetKeys, topics: Topics, j
       const ended = slots.filter(isFinished)
       const isCompleted = ({ state, undoneBy }: SlotOutcome) => state === 'completed' && undoneBy === undefined
       if (ended.length < slots.length || ended.every(isCompleted)) throw jobNotFailed(id, ended.length < slots.length)
+      if (await isBeingUndone(id, ended)) throw beingUndone(id)
       const { expiresAt, ...rest } = old
       const record = {
         ...rest,
@@ -110,7 +122,7 @@ export function endingsOf(redis: RedisClient, keys: FleetKeys, topics: Topics, j
       const { expiresAt = Infinity } = found.record
       const when = Number.isFinite(expiresAt) ? new Date(expiresAt).toISOString() : 'its deadline'
       await endWaiting(found, 'expired', failure('job_expired', `expected to be begun before ${when}, but was not`))
-      await redis.zadd(keys.deadlines, 'XX', String(Date.now() + lookAgainMs), id)
+      await redis.zadd(keys.deadlines, 'XX', String(clock.now() + lookAgainMs), id)
     },
 
     /**
@@ -132,7 +144,7 @@ export function endingsOf(redis: RedisClient, keys: FleetKeys, topics: Topics, j
         if (dealt) await jobs.forward(job.data, clusterTopic)
         if (!(await removed(job)) || dealt) continue
         await jobs.finish(job.data, {
-          ...endedUndone({ slot: job.data.slot, dock: hostname, attempts: job.attemptsStarted }),
+          ...endedUndone({ slot: job.data.slot, dock: hostname, attempts: job.attemptsStarted }, clock.now()),
           state: 'failed',
           error: failure('dock_removed', `expected ${hostname} to be in the fleet, but it was removed`),
         })
@@ -154,10 +166,20 @@ export function endingsOf(redis: RedisClient, keys: FleetKeys, topics: Topics, j
     },
   })
 
+  /** Whether what a job made is still to be deleted: whoever found it now would lose it. */
+  async function isBeingUndone(id: string, slots: SlotOutcome[]): Promise<boolean> {
+    if ((await redis.sismember(keys.rollbacks, id)) === 1) return true
+    const undoing = slots.flatMap(({ undoneBy }) => undoneBy ?? [])
+    const found = await Promise.all(undoing.map((job) => jobs.status(job).catch(unlessGone)))
+    return found.some((job) => job !== null && !job.slots.every(isFinished))
+  }
+
   /** Deletes by a job of its own what a slot made: that waits for its dock, and can be looked at. */
   async function undo(record: JobRecord, { slot, dock, result, state }: SlotOutcome): Promise<void> {
     const made = result?.container
     if (state !== 'completed' || !made || dock === null) return
+    // It is nobody's from now on: what comes late, or stays because its dock was away, is removed by that dock's reaper.
+    await placements.revoke(record.origin ?? record.id, slot)
     const field = `undone:${slot}`
     await redis.hsetnx(keys.job(record.id), field, newJobId())
     const id = (await redis.hget(keys.job(record.id), field)) as string
@@ -173,7 +195,7 @@ export function endingsOf(redis: RedisClient, keys: FleetKeys, topics: Topics, j
         owner,
         replyTo,
         numbered: false,
-        acceptedAt: Date.now(),
+        acceptedAt: clock.now(),
         topics: [dockTopic(dock)],
       },
     })
@@ -197,14 +219,10 @@ async function removed(job: Job<JobPayload, SlotReturn>): Promise<boolean> {
   }
 }
 
-const endedUndone = ({ slot, dock, attempts }: { slot: number; dock: string | null; attempts: number }) => ({
-  slot,
-  dock,
-  attempts,
-  startedAt: null,
-  finishedAt: Date.now(),
-  result: null,
-})
+const endedUndone = (
+  { slot, dock, attempts }: { slot: number; dock: string | null; attempts: number },
+  finishedAt: number,
+) => ({ slot, dock, attempts, startedAt: null, finishedAt, result: null })
 
 const failure = (code: ErrorCode, message: string): JobError => ({ code, status: errorTable[code].status, message })
 
@@ -217,20 +235,12 @@ const jobNotFailed = (id: string, isUnfinished: boolean): DebloxError =>
     `id: expected a job that has ended and did not complete, got ${id}, which ${isUnfinished ? 'has not ended' : 'completed'}`,
   )
 
-/** Whether it is ours at all: what a worker would refuse must not end up as somebody's outcome. */
-function isPayload(data: unknown): data is JobPayload {
-  try {
-    return parsePayload(data) !== undefined
-  } catch {
-    return false
-  }
-}
+const beingUndone = (id: string): DebloxError =>
+  new DebloxError(
+    'job_not_failed',
+    `id: expected a job of which nothing is being undone, got ${id}, whose containers are still to be deleted`,
+  )
 
 function unlessUnreadable(error: unknown): undefined {
   if (!(error instanceof SyntaxError)) throw error
-}
-
-function unlessGone(error: unknown): null {
-  if (error instanceof DebloxError && error.code === 'job_not_found') return null
-  throw error
 }

@@ -32,6 +32,8 @@ export class Janitor {
   private readonly id = randomUUID()
   private readonly stopping = new AbortController()
   private loop: Promise<void> = Promise.resolve()
+  /** Where the next part of a dead dock's topic begins. */
+  private readonly next = new Map<string, number>()
 
   constructor(
     private readonly fleet: Fleet,
@@ -59,6 +61,13 @@ export class Janitor {
     await this.seeToDeadDocks()
   }
 
+  /** What cannot be done for one, whatever the reason, must not keep the others from what can. */
+  private async each<T>(all: Iterable<T>, see: (one: T) => Promise<unknown>): Promise<void> {
+    for (const one of all) {
+      await see(one).catch((error: unknown) => this.log.warn({ err: error, one }, 'could not be seen to; trying again'))
+    }
+  }
+
   private async forEver(): Promise<void> {
     const { signal } = this.stopping
     while (!signal.aborted) {
@@ -68,45 +77,42 @@ export class Janitor {
   }
 
   private async expireDue(): Promise<void> {
-    const { redis, keys, endings } = this.fleet
-    const [seconds] = await redis.time()
-    const due = await redis.zrange(
-      keys.deadlines,
-      '-inf',
-      String(Number(seconds) * 1000),
-      'BYSCORE',
-      'LIMIT',
-      0,
-      atOnce,
-    )
-    for (const id of due) await endings.expire(id)
+    const { redis, keys, clock, endings } = this.fleet
+    const due = await redis.zrange(keys.deadlines, '-inf', String(clock.now()), 'BYSCORE', 'LIMIT', 0, atOnce)
+    await this.each(due, (id) => endings.expire(id))
   }
 
   private async rollBack(): Promise<void> {
     const { redis, keys, endings } = this.fleet
-    for (const id of await redis.smembers(keys.rollbacks)) {
+    await this.each(await redis.smembers(keys.rollbacks), async (id) => {
       if (await endings.rollBack(id)) await redis.srem(keys.rollbacks, id)
-    }
+    })
   }
 
   private async leaveRemoved(): Promise<void> {
     const removed = await this.fleet.docks.removed()
     const leased = await this.fleet.docks.leasedOf(removed)
-    for (const [n, hostname] of removed.entries()) {
-      if (leased[n]) continue
+    const gone = removed.filter((_, n) => !leased[n])
+    await this.each(gone, async (hostname) => {
       await freeStalled(this.fleet, dockTopic(hostname))
-      await this.fleet.endings.leaveDock(hostname, true)
-    }
+      await this.leaveDock(hostname, true)
+    })
   }
 
   private async seeToDeadDocks(): Promise<void> {
     const states = await this.fleet.docks.states()
     const others = [...states.values()].includes('ready')
-    for (const [hostname, state] of states) {
-      if (state !== 'unreachable') continue
+    const dead = [...states].flatMap(([hostname, state]) => (state === 'unreachable' ? hostname : []))
+    await this.each(dead, async (hostname) => {
       await freeStalled(this.fleet, dockTopic(hostname))
       // Where no other dock is ready, this one may as well be the first to come back.
-      if (others) await this.fleet.endings.leaveDock(hostname, false)
-    }
+      if (others) await this.leaveDock(hostname, false)
+    })
+  }
+
+  private async leaveDock(hostname: string, isRemoved: boolean): Promise<void> {
+    const next = await this.fleet.endings.leaveDock(hostname, isRemoved, this.next.get(hostname))
+    if (next === 0) this.next.delete(hostname)
+    else this.next.set(hostname, next)
   }
 }

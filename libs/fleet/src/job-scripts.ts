@@ -34,7 +34,7 @@ export const finishScript = script(`
   if not slots then return 0 end
   if ARGV[13] ~= '' then
     local claim = redis.call('HMGET', KEYS[8], 'hostname', 'epoch')
-    if claim[1] ~= ARGV[13] or claim[2] ~= ARGV[14] then return 0 end
+    if claim[1] ~= ARGV[13] or claim[2] ~= ARGV[14] then return -1 end
   end
   if redis.call('HSETNX', KEYS[1], 'slot:' .. ARGV[1], ARGV[3]) == 0 then return 0 end
   if ARGV[15] ~= '1' and redis.call('EXISTS', KEYS[8]) == 1 then redis.call('HSET', KEYS[8], 'hostname', '') end

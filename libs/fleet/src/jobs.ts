@@ -227,7 +227,8 @@ const knownIsGone = (key: string, id: string): DebloxError =>
     `Idempotency-Key: expected the job of ${JSON.stringify(key)} to be kept still; ${id} was accepted, has ended, and has been removed by number`,
   )
 
-function unlessGone(error: unknown): null {
+/** For one that may have been removed meanwhile. */
+export function unlessGone(error: unknown): null {
   if (error instanceof DebloxError && error.code === 'job_not_found') return null
   throw error
 }

@@ -81,6 +81,6 @@ test('a look takes one command', async () => {
   await limits().check({ owner, topics: [topic] })
   await use.redis().call('CONFIG', 'RESETSTAT')
   await limits().check({ owner, topics: [topic, dockTopic('dock2'), clusterTopic] })
-  const stats = (await use.redis().info('commandstats'))
+  const stats = await use.redis().info('commandstats')
   expect(stats).toMatch(/cmdstat_evalsha:calls=1,/)
 })

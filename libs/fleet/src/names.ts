@@ -101,7 +101,7 @@ export const times = {
   /** A replica's reply stream outlives the replica by so much. */
   replies: 10 * minutes,
   /** The worker lists all its containers so often, whatever events said. */
-  fullList: 30 * seconds,
+  fullList: 20 * seconds,
 } as const
 
 /** How many of each are kept at the most. */

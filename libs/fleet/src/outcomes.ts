@@ -7,6 +7,9 @@ import { type RedisClient, runScript } from './redis'
 /** A result is kept in the job's record up to this size in characters; beyond it a key of its own has it for a while. */
 export const keptResult = 4_096
 
+/** Up to this size BullMQ's record of a slot has a copy, in case that a worker dies between the two. */
+export const copiedResult = 1_024
+
 /** Up to this size it is told to the replica that waits: a larger one is read from that key. */
 const toldResult = 65_536
 
@@ -18,6 +21,9 @@ export interface ClaimOf {
   hostname: string
   epoch: number
 }
+
+/** `ended`: the slot had an outcome, or is no longer kept. `refused`: somebody else was given the slot since. */
+export type Recorded = 'recorded' | 'ended' | 'refused'
 
 /** What is known of a slot when a worker is about to begin it. */
 export interface Beginning {
@@ -40,7 +46,7 @@ export function outcomesOf(redis: RedisClient, keys: FleetKeys) {
    * Records how a slot ended and tells the replica that waits. A second outcome of a slot changes nothing, nor does one that
    * was reached under a claim that somebody else has taken over: that one's outcome is the slot's.
    */
-  const finish = async (payload: JobPayload, ended: SlotOutcome, claim?: ClaimOf): Promise<void> => {
+  const finish = async (payload: JobPayload, ended: SlotOutcome, claim?: ClaimOf): Promise<Recorded> => {
     const result = JSON.stringify(ended.result)
     const used = [
       keys.job(payload.jobId),
@@ -70,11 +76,13 @@ export function outcomesOf(redis: RedisClient, keys: FleetKeys) {
       hasMade(ended) ? 1 : 0,
     ]
     const isLarge = result.length > keptResult
-    await Promise.all([
+    const [, recorded] = await Promise.all([
       // In this order on one connection: whoever is told finds it.
       isLarge && redis.set(keys.result(payload.jobId, ended.slot), result, 'PX', times.largeResult),
       runScript(redis, finishScript, used, args),
     ])
+    if (recorded === -1) return 'refused'
+    return recorded === 1 ? 'recorded' : 'ended'
   }
 
   return {

@@ -40,3 +40,12 @@ export const isNewer = (data: unknown): boolean => {
   const version = typeof data === 'object' && data !== null && 'v' in data ? data.v : undefined
   return Number.isSafeInteger(version) && (version as number) > payloadVersion
 }
+
+/** Whether it is ours at all, for those who leave to a worker to say why not. */
+export function isPayload(data: unknown): data is JobPayload {
+  try {
+    return parsePayload(data) !== undefined
+  } catch {
+    return false
+  }
+}

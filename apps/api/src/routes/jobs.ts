@@ -86,10 +86,12 @@ async function again({ fleet, admission, replyTo }: Desk, id: string, caller: Ca
   const { actor, idempotencyKey: key } = caller
   const idempotency = key === undefined ? undefined : { key, payload: canonicalJson({ retry: id }) }
   const earlier = idempotency && (await jobs.recall(actor, idempotency))
-  if (earlier) return earlier.id
-  const { record, ended } = await endings.again(id, replyTo, Date.now())
+  // The replica that accepted it may have died before it was on its topics.
+  if (earlier) return (await jobs.accept({ record: earlier, idempotency })).record.id
+  const { record, ended } = await endings.again(id, replyTo, fleet.clock.now())
   const { owner, topics, params } = record
   await admission.job({ owner, topics, size: JSON.stringify(params).length })
-  const accepted = await jobs.accept({ record, ended, ...(idempotency && { idempotency }) })
+  // A key belongs to whoever sends it, and that may be somebody else than before.
+  const accepted = await jobs.accept({ record: { ...record, actor }, ended, ...(idempotency && { idempotency }) })
   return accepted.record.id
 }

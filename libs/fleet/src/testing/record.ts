@@ -36,3 +36,10 @@ export const failed = (slot = 1): SlotOutcome => ({
   result: null,
   error: { code: 'docker_error', status: 409, message: 'no' },
 })
+
+/** A slot that made a container. */
+export const made = (slot = 1, dock = `dock-${slot}`): SlotOutcome => ({
+  ...completed(slot),
+  dock,
+  result: { envelope: envelopeOf('made'), container: { id: String(slot).repeat(64), name: `web-${slot}` } },
+})

@@ -77,4 +77,3 @@ export function awake({ processes }: Dock, which: number): Process | undefined {
   const able = processes.filter(({ frozen }) => !frozen)
   return able[which % able.length]
 }
-

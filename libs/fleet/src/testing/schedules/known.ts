@@ -16,6 +16,19 @@ export const known = {
     'takeFromCluster 0 0, workOne 0 2, silence 0 2, takeFromCluster 1 0, workOne 1 2, workOne 1 0, recover 0 0,' +
       'execute 0 0, look 0 0, look 0 0, look 0 0, look 0 0, look 0 0, silence 1 0, work 0 6, work 0 6, look 0 0',
   ),
+  /** The reaper has decided to remove what was made under a claim that was given up; then the same dock has the slot again. */
+  givenUpAndHadAgain: schedule(
+    'takeFromCluster 0 0, silence 0 0, takeFromCluster 0 0, work 0 2, silence 0 0, executeAndFail 0 0, recover 0 0,' +
+      'recover 0 0, kill 0 0, look 0 0, takeFromCluster 0 0, work 0 0, work 0 0, handBack 0 0, look 0 0, look 0 0, look 0 0,' +
+      'takeFromCluster 0 0, look 0 0, look 0 0, work 0 0, work 0 5',
+  ),
+  /** The claim under which an outcome was reached was given up by another run, which had no copy left to give back. */
+  refusedWithTheLastCopy: schedule(
+    'takeFromCluster 1 0, work 0 0, silence 0 0, takeFromCluster 0 0, work 0 1, silence 0 1, recover 1 0, thaw 0 0,' +
+      'takeFromCluster 0 0, work 1 0, work 0 2, recover 0 0, work 0 2, handBack 0 0',
+  ),
+  /** What has the name by now is not what was made under it. */
+  nameTakenByAnother: schedule('takeFromCluster 0 0, work 0 5, removeBehind 0 0, takeName 0 9, work 0 0, rollBack 0 0'),
 }
 
 /** The steps of a trace: kind, dock, which. */

@@ -1,7 +1,8 @@
+import { comeBack, graceEnds, timeOut } from './faults'
 import { advanceLook, beginLook, giveBack, renew, start, take } from './process'
 import type { Protocol } from './protocol'
 import { advance, execute } from './run'
-import { comeBack, graceEnds, play, type Step, timeOut } from './steps'
+import { play, type Step } from './steps'
 import { type Dock, type Entry, holdsLease, isOf, newWorld, type Slot, type World } from './world'
 
 /** So many rounds are enough for all that a schedule can leave behind. */
@@ -27,7 +28,7 @@ function heal(world: World): void {
     for (const process of dock.processes) process.frozen = false
     carryOut(world, dock)
     // Those that the lease is not free for end, as they would.
-    for (const process of [...dock.processes]) renew(world, process)
+    for (const process of dock.processes) renew(world, process)
     if (!dock.processes.some(holdsLease)) {
       dock.lease = 0
       start(world, dock)
@@ -38,11 +39,11 @@ function heal(world: World): void {
 
 /** One round in which this dock does all that it can. */
 function runDry(world: World, dock: Dock): void {
-  for (const process of [...dock.processes]) {
+  for (const process of dock.processes) {
     renew(world, process)
     comeBack(world, process)
     for (const topic of [world.cluster, dock.topic]) untilStill(() => take(world, process, topic))
-    for (const run of [...process.runs]) untilStill(() => advance(world, process, run) || carryOut(world, dock))
+    for (const run of process.runs.slice()) untilStill(() => advance(world, process, run) || carryOut(world, dock))
     timeOut(process)
   }
   for (const topic of [world.cluster, dock.topic]) {

@@ -17,6 +17,8 @@ export interface Protocol {
   takesTurns: boolean
   /** What a removal names: an id is one container's for ever, a name is whoever has it then. */
   removesBy: 'id' | 'name'
+  /** What becomes of a copy whose outcome was refused. */
+  afterRefusal: 'claim' | 'complete'
   /** The id under which a slot is put on the claimant's topic, where an older copy may be kept under its own. */
   forwardId(slot: string, hop: number): string
 }
@@ -32,6 +34,7 @@ export const protocol: Protocol = {
   checksLease: true,
   takesTurns: true,
   removesBy: 'id',
+  afterRefusal: 'claim',
   forwardId: (slot, hop) => `${slot}.${hop}`,
 }
 
@@ -40,6 +43,7 @@ export const wrongWays: Record<string, Partial<Protocol>> = {
   'an outcome is recorded under a claim that was taken over': {
     settle: (state, _, made) => settle(state, null, made),
   },
+  'a copy whose outcome was refused counts as done': { afterRefusal: 'complete' },
   'a slot that ends without a container keeps its claim': { settle: (state, under) => settle(state, under, true) },
   'a slot that has ended is begun again': {
     change: (state, command) => ({ ...change({ ...state, ended: false }, command), ended: state.ended }),
@@ -66,6 +70,12 @@ export const wrongWays: Record<string, Partial<Protocol>> = {
     change: (state, command) =>
       command.do === 'reclaim'
         ? { ...change(state, command), claim: { hostname: command.hostname, epoch: command.was.epoch } }
+        : change(state, command),
+  },
+  'a claim that was given up keeps its epoch for the next': {
+    change: (state, command) =>
+      command.do === 'claim' && !state.ended && state.claim?.hostname === ''
+        ? { ...state, claim: { hostname: command.hostname, epoch: state.claim.epoch } }
         : change(state, command),
   },
   'nothing is ever removed': { reconcile: () => [], reconcileGently: () => ({ now: [], remember: new Set() }) },

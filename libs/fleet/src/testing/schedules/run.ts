@@ -171,7 +171,7 @@ function finish(world: World, { dock }: Process, run: Run): boolean {
   }
   // Refused, it looks where the slot is now.
   run.failed = false
-  run.phase = ended ? 'complete' : 'claim'
+  run.phase = ended ? 'complete' : world.protocol.afterRefusal
   return true
 }
 

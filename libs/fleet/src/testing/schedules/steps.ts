@@ -1,6 +1,7 @@
+import { awake, comeBack, every, goSilent, graceEnds, recover, redisComesBack, thawAll, timeOut } from './faults'
 import { advanceLook, beginLook, end, giveBack, handBack, renew, start, take } from './process'
 import { advance, execute, mayWrite, post } from './run'
-import { accept, type Dock, holdsLease, isOf, type Process, type Slot, type World } from './world'
+import { accept, type Dock, isOf, type Process, type Slot, type World } from './world'
 
 /** One step of a schedule. The numbers choose among what there is, by their remainders. */
 export interface Step {

@@ -1,1 +1,0 @@
-export { removeSuperseded as removeOutbid } from './reaper'

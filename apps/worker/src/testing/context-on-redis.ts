@@ -1,0 +1,25 @@
+import type { Fleet } from '@deblox/fleet/fleet'
+import type Docker from 'dockerode'
+import { Gate } from '../gate'
+import type { RunContext } from '../run-action'
+
+/** What a dock named `here` runs jobs with: a real fleet, a daemon's double, and a dock that keeps its lease and daemon. */
+export function contextOnRedis(fleet: Fleet, docker: Docker) {
+  const daemon = new Gate(true)
+  const lost = { daemon: new AbortController() }
+  const context: RunContext = {
+    hostname: 'here',
+    docker,
+    fleet,
+    daemon,
+    daemonLost: () => lost.daemon.signal,
+    leaseLost: () => new AbortController().signal,
+    graceMs: () => 0,
+    now: () => Date.now(),
+    workAgain: async () => {},
+    pullOnce: (_reference, signal, pull) => pull(signal),
+    refresh: async () => {},
+    touch: () => {},
+  }
+  return { context, daemon, lost }
+}

@@ -1,0 +1,242 @@
+import { useFleet } from '../../../test/support/fleet-on-redis'
+import { type JobRecord, newJobId, payloadOf } from './job'
+import { counts, dockTopic, times } from './names'
+import { failureText } from './standing'
+import { completed, envelopeOf, failed, made, recordOn } from './testing/record'
+import { take, token, working } from './testing/taking'
+
+const use = useFleet()
+const jobs = () => use.fleet().jobs
+const topic = dockTopic('dock-1')
+/** Beyond so many characters a result has a key of its own. */
+const keptResult = 4_096
+
+const recordOf = (more?: Partial<JobRecord>) => recordOn(use.fleet().keys.replies('replica'), more)
+const lifeOf = (record: JobRecord) => use.redis().pttl(use.fleet().keys.job(record.id))
+const slotsOf = async ({ id }: JobRecord) => (await jobs().status(id)).slots
+
+async function accepted(more?: Partial<JobRecord>): Promise<JobRecord> {
+  const record = recordOf(more)
+  await jobs().accept({ record })
+  return record
+}
+
+describe('a slot', () => {
+  test('ends once: a second outcome changes nothing and is not told', async () => {
+    const record = recordOf()
+    await jobs().accept({ record })
+    await Promise.all([completed(), failed(), failed()].map((one) => jobs().finish(payloadOf(record, 1), one)))
+    await expect(slotsOf(record)).resolves.toMatchObject([{ state: 'completed' }])
+    await expect(use.redis().xlen(record.replyTo)).resolves.toBe(1)
+  })
+
+  test('is marked as begun once', async () => {
+    const payload = payloadOf(recordOf(), 1)
+    await expect(jobs().markBegun(payload)).resolves.toEqual({ before: false })
+    await expect(jobs().markBegun(payload)).resolves.toEqual({ before: true })
+    await expect(jobs().markBegun({ ...payload, slot: 2 })).resolves.toEqual({ before: false })
+    await jobs().unmarkBegun(payload)
+    await expect(jobs().markBegun(payload)).resolves.toEqual({ before: false })
+  })
+
+  test.each([
+    ['a small result', 100, true],
+    ['a result that is too large to be kept twice', 10_000, false],
+  ])('with %s shows it whole', async (_, size, kept) => {
+    const record = recordOf()
+    await jobs().accept({ record })
+    const body = 'x'.repeat(size)
+    await working(use.fleet(), topic, async ({ data }) => {
+      await jobs().finish(data, completed(1, body))
+      return { envelope: envelopeOf(body) }
+    })
+    const field = await use.redis().hget(use.fleet().keys.job(record.id), 'slot:1')
+    expect(field?.includes(body)).toBe(kept)
+    await expect(slotsOf(record)).resolves.toMatchObject([{ result: { envelope: { Response: { Body: body } } } }])
+  })
+
+  test('of which nothing is recorded has not ended, was not cancelled, and was not begun again', async () => {
+    const record = await accepted()
+    await expect(jobs().begin(payloadOf(record, 1))).resolves.toEqual({ outcome: null, cancelled: false, starts: 0 })
+    await expect(jobs().outcome(payloadOf(record, 1))).resolves.toBeNull()
+  })
+
+  test('that has ended tells whoever is about to begin it', async () => {
+    const record = await accepted()
+    await jobs().finish(payloadOf(record, 1), completed())
+    await expect(jobs().begin(payloadOf(record, 1))).resolves.toMatchObject({ outcome: completed() })
+  })
+
+  test('counts how often it was begun again and not given back, for itself alone', async () => {
+    const record = await accepted({ topics: [topic, topic] })
+    const [one, other] = [payloadOf(record, 1), payloadOf(record, 2)]
+    for (const count of [1, 1, -1] as const) await jobs().countStart(one, count)
+    await expect(jobs().begin(one)).resolves.toMatchObject({ starts: 1 })
+    await expect(jobs().begin(other)).resolves.toMatchObject({ starts: 0 })
+  })
+
+  test('of a job that is kept no longer leaves nothing behind, however it is begun or ends', async () => {
+    const payload = payloadOf(recordOf(), 1)
+    await jobs().countStart(payload, 1)
+    await jobs().finish(payload, completed())
+    await expect(use.redis().keys(`${use.fleet().prefix}:job:*`)).resolves.toEqual([])
+  })
+})
+
+describe('a slot that only BullMQ knows to have ended', () => {
+  test('is recorded when it is looked at: BullMQ will forget it', async () => {
+    const record = await accepted()
+    await working(use.fleet(), topic, async () => ({ envelope: envelopeOf('done') }))
+    const seen = await slotsOf(record)
+    await use.fleet().topics.queue(topic).obliterate({ force: true })
+    expect(await slotsOf(record)).toEqual(seen)
+    expect(seen).toMatchObject([{ state: 'completed', dock: 'dock-1' }])
+    await expect(use.redis().xlen(record.replyTo)).resolves.toBe(1)
+  })
+
+  test('is recorded as failed where its worker said so', async () => {
+    const record = await accepted()
+    const error = { code: 'docker_error', status: 409, message: 'in use' } as const
+    const job = await take(use.fleet(), topic)
+    await job.moveToFailed(new Error(failureText(error, 'dock-1')), token, false)
+    await slotsOf(record)
+    await expect(jobs().outcome(payloadOf(record, 1))).resolves.toMatchObject({ state: 'failed', error })
+  })
+
+  test('is what was recorded before, where that is something else', async () => {
+    const record = await accepted()
+    await jobs().finish(payloadOf(record, 1), failed())
+    await expect(jobs().settle(payloadOf(record, 1), completed())).resolves.toEqual(failed())
+  })
+
+  test('shows its result in full, also where the record has none', async () => {
+    const record = await accepted()
+    const large = completed(1, 'x'.repeat(100_000))
+    await jobs().finish(payloadOf(record, 1), large)
+    await use.redis().del(use.fleet().keys.result(record.id, 1))
+    await expect(jobs().settle(payloadOf(record, 1), large)).resolves.toEqual(large)
+  })
+
+  test('is told where nothing of its job is kept any more', async () => {
+    await expect(jobs().settle(payloadOf(recordOf(), 1), completed())).resolves.toEqual(completed())
+  })
+})
+
+describe('a result', () => {
+  test.each([
+    ['as large as the record keeps', keptResult, true],
+    ['larger', keptResult + 1, false],
+  ])('%s is in the record: %#', async (_, size, kept) => {
+    const record = await accepted()
+    const empty = JSON.stringify(completed(1, '').result).length
+    await jobs().finish(payloadOf(record, 1), completed(1, 'x'.repeat(size - empty)))
+    await expect(use.redis().exists(use.fleet().keys.result(record.id, 1))).resolves.toBe(kept ? 0 : 1)
+    await expect(use.redis().hstrlen(use.fleet().keys.job(record.id), 'slot:1')).resolves.toBeLessThan(8_192)
+  })
+
+  test('that is kept no longer is null, and the job has completed all the same', async () => {
+    const record = await accepted()
+    await jobs().finish(payloadOf(record, 1), completed(1, 'x'.repeat(100_000)))
+    await use.redis().del(use.fleet().keys.result(record.id, 1))
+    await expect(jobs().result(record, 1)).resolves.toBeNull()
+    expect(await slotsOf(record)).toMatchObject([{ state: 'completed', result: null }])
+  })
+})
+
+describe('the claim of a slot that has ended', () => {
+  const claimed = async (record: JobRecord) => {
+    const { placements } = use.fleet()
+    return placements.claim(record.id, 1, 'dock-1')
+  }
+  const holder = async (record: JobRecord) => (await use.fleet().placements.read([{ job: record.id, slot: 1 }]))[0]
+
+  test('stays with the dock that has its container', async () => {
+    const record = await accepted()
+    await jobs().finish(payloadOf(record, 1), made(1), await claimed(record))
+    await expect(holder(record)).resolves.toEqual({ hostname: 'dock-1', epoch: 1 })
+  })
+
+  test('stays also with one that could make it and not start it', async () => {
+    const record = await accepted()
+    const error = { code: 'docker_error', status: 500, message: 'port', details: { container: { id: 'a' } } } as const
+    await jobs().finish(payloadOf(record, 1), { ...failed(), error }, await claimed(record))
+    await expect(holder(record)).resolves.toMatchObject({ hostname: 'dock-1' })
+  })
+
+  test('is nobody’s without a container: one that Docker makes later belongs to no job', async () => {
+    const record = await accepted()
+    await jobs().finish(payloadOf(record, 1), failed(), await claimed(record))
+    await expect(holder(record)).resolves.toEqual({ hostname: '', epoch: 1 })
+  })
+
+  test('is that of the first job where another one tries it again', async () => {
+    const first = await accepted()
+    const claim = await claimed(first)
+    const again = await accepted({ origin: first.id })
+    await jobs().finish(payloadOf(again, 1), made(1), { ...claim, epoch: 7 })
+    expect(await slotsOf(again)).toMatchObject([{ state: 'waiting' }])
+    await jobs().finish(payloadOf(again, 1), made(1), claim)
+    expect(await slotsOf(again)).toMatchObject([{ state: 'completed' }])
+  })
+})
+
+test('a record ends a day after the last of its slots, not after the first', async () => {
+  const record = recordOf({ topics: [topic, topic, topic], numbered: true })
+  await jobs().accept({ record })
+  await jobs().finish(payloadOf(record, 1), completed(1))
+  await jobs().finish(payloadOf(record, 1), completed(1))
+  await jobs().finish(payloadOf(record, 1), failed(1))
+  await jobs().finish(payloadOf(record, 3), failed(3))
+  expect(await lifeOf(record)).toBeGreaterThan(times.finishedJob)
+  await jobs().finish(payloadOf(record, 2), completed(2))
+  expect(await lifeOf(record)).toBeLessThanOrEqual(times.finishedJob)
+})
+
+test('a reply stream is told every end, and ends itself when nobody writes to it', async () => {
+  const record = recordOf()
+  await jobs().accept({ record })
+  await jobs().finish(payloadOf(record, 1), completed(1, 'x'.repeat(100_000)))
+  const [[, fields] = []] = await use.redis().xrange(record.replyTo, '-', '+')
+  expect(fields?.slice(0, 4)).toEqual(['job', record.id, 'action', 'start-container'])
+  // Too large to be sent along: the replica looks it up.
+  expect(JSON.parse(fields?.[7] ?? '')).toMatchObject({ state: 'completed', result: null })
+  expect(await use.redis().pttl(record.replyTo)).toBeGreaterThan(0)
+})
+
+test('a result that is too large for the record is kept for whoever waits, and not in it', async () => {
+  const record = recordOf()
+  await jobs().accept({ record })
+  await jobs().finish(payloadOf(record, 1), completed(1, 'x'.repeat(100_000)))
+  await expect(jobs().result(record, 1)).resolves.toMatchObject({
+    envelope: { Response: { Body: 'x'.repeat(100_000) } },
+  })
+  const key = use.fleet().keys.result(record.id, 1)
+  expect(await use.redis().pttl(key)).toBeLessThanOrEqual(times.largeResult)
+})
+
+test('finished jobs beyond the number that is kept go, the first that ended first', async () => {
+  const { keys } = use.fleet()
+  // Of those that end in one second the one with the lesser id goes first.
+  const [old, young] = [recordOf({ id: newJobId(1) }), recordOf({ id: newJobId(2) })]
+  for (const record of [old, young]) await jobs().accept({ record })
+  await jobs().finish(payloadOf(old, 1), completed())
+  const others = Array.from({ length: counts.finishedJobs - 1 }, (_, n) => [Date.now() + n, `other-${n}`]).flat()
+  await use.redis().zadd(keys.finished, ...(others as [number, string]))
+  await jobs().finish(payloadOf(young, 1), completed())
+  await expect(jobs().status(old.id)).rejects.toMatchObject({ code: 'job_not_found' })
+  await expect(use.redis().zscore(keys.jobs, old.id)).resolves.toBeNull()
+  await expect(jobs().status(young.id)).resolves.toMatchObject({ slots: [{ state: 'completed' }] })
+})
+
+test('an outcome reached under a claim that another dock has taken over is not the slot’s', async () => {
+  const record = recordOf()
+  const { placements } = use.fleet()
+  await jobs().accept({ record })
+  const first = await placements.claim(record.id, 1, 'dock-1')
+  await placements.reclaim(record.id, 1, 'dock-2', first)
+  await jobs().finish(payloadOf(record, 1), completed(), first)
+  await expect(slotsOf(record)).resolves.toMatchObject([{ state: 'waiting' }])
+  const second = { ...completed(), dock: 'dock-2' }
+  await jobs().finish(payloadOf(record, 1), second, { hostname: 'dock-2', epoch: 2 })
+  await expect(slotsOf(record)).resolves.toMatchObject([{ state: 'completed', dock: 'dock-2' }])
+})
