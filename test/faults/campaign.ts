@@ -42,8 +42,6 @@ export interface Outcome {
   /** Answers to the load by HTTP status; 0 for none. */
   answers: Record<string, number>
   violations: (Violation & { round: number })[]
-  /** Engines that themselves did not answer any more after all was healed, and were restarted. */
-  hangs: string[]
   /** Processes that ended by themselves and were started again. */
   ownEnds: string[]
 }
@@ -92,7 +90,6 @@ export async function runCampaign({ site, seed, size, goOn, say, onViolation }: 
       [...oracle.failures].map(([code, all]) => [code, { count: all.length, examples: all.slice(0, 5) }]),
     )
     outcome.answers = Object.fromEntries(history.answers)
-    outcome.hangs = oracle.hangs
     outcome.ownEnds = [...site.ownEnds, ...site.machines.flatMap(({ ownEnds }) => ownEnds)]
   }
 
@@ -196,7 +193,6 @@ const emptyOutcome = (seed: number): Outcome => ({
   failures: {},
   answers: {},
   violations: [],
-  hangs: [],
   ownEnds: [],
 })
 

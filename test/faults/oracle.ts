@@ -2,7 +2,6 @@ import type { CensusRow } from '../support/dock'
 import { eventually } from '../support/eventually'
 import { ask } from './ask'
 import type { Acknowledged, History } from './history'
-import { restartHungEngines } from './hung-engines'
 import type { Site } from './site'
 
 /** What of design §2 did not hold, in words. */
@@ -22,7 +21,7 @@ interface JobSeen {
 const terminal = new Set(['completed', 'failed', 'expired', 'cancelled'])
 
 /** So long after the last fault has been healed all must be in order, in milliseconds; per step. */
-const bounds = { ready: 40_000, jobs: 60_000, afterHang: 15_000, topics: 20_000, containers: 35_000 }
+const bounds = { ready: 40_000, jobs: 180_000, topics: 20_000, containers: 35_000 }
 
 export interface OracleOptions {
   /** Whether the docks must be ready and the index right, which only Deblox's own workers see to. */
@@ -36,7 +35,6 @@ export class Oracle {
   /** How each acknowledged job ended, when that was first seen. */
   readonly ended = new Map<string, string>()
   /** Engines that had to be restarted because they themselves did not answer: no promise of Deblox's. */
-  readonly hangs: string[] = []
   /** What failed jobs gave as their reason. */
   readonly failures = new Map<string, string[]>()
   readonly #jobs = new Map<string, JobSeen>()
@@ -80,15 +78,8 @@ export class Oracle {
       open = await this.#unended(open)
       return open
     }
-    const patience = { within: bounds.jobs, every: 250 }
-    const isDone = await eventually(look, (left) => left.length === 0, patience).then(
-      () => true,
-      () => false,
-    )
-    if (isDone) return
-    this.hangs.push(...(await restartHungEngines(this.site, open)))
     const tell = async () => Promise.all(open.slice(0, 10).map(async (id) => JSON.stringify(await this.#job(id, 0))))
-    await eventually(look, (left) => left.length === 0, { ...patience, within: bounds.afterHang }).catch(async () => {
+    await eventually(look, (left) => left.length === 0, { within: bounds.jobs, every: 250 }).catch(async () => {
       const asked = open.map((id) => this.history.acknowledged.get(id)?.asked)
       throw new Error(`${open.length} jobs: ${asked.slice(0, 10).join('; ')}\n${(await tell()).join('\n')}`)
     })

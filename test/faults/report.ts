@@ -12,7 +12,6 @@ export function reportOf(outcome: Outcome): string {
   const ends = Object.entries(states).map(([state, count]) => `${count} ${state}`)
   return `Seed ${seed}, ${minutes.toFixed(0)} minutes, ${rounds} rounds: ${fired.length} faults of ${byKind.size} kinds.
 ${acknowledged} acknowledged jobs ended: ${ends.join(', ')}. Broken promises: ${violations.length}.
-Engines that hung by themselves and were restarted: ${outcome.hangs.length}.
 After a round's last fault had been healed all was done and in order again within ${seconds(quiescentMs)} s (median / worst).
 
 | fault | happened | recovery by itself, median s | worst s | worst among other faults, s |

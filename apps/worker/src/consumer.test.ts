@@ -17,7 +17,7 @@ const topic = dockTopic('here')
 
 /** BullMQ's take, which the tests keep from coming back: it has hung so before, and said nothing. */
 const taking = InOrderWorker.prototype as unknown as {
-  moveToActive(this: unknown, token: string, name?: string): Promise<unknown>
+  moveToActive: (this: unknown, token: string, name?: string) => Promise<unknown>
 }
 const { moveToActive } = taking
 

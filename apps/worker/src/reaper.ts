@@ -1,4 +1,4 @@
-import { labelNames } from '@deblox/actions/create'
+import { labelNames } from '@deblox/actions/made'
 import { withDeadline } from '@deblox/actions/deadline'
 import { dockerStatus } from '@deblox/actions/docker-status'
 import type { Placements } from '@deblox/fleet/placement'

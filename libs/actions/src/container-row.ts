@@ -1,5 +1,5 @@
 import type Docker from 'dockerode'
-import { labelNames } from './create'
+import { labelNames } from './made'
 
 /** A container as lists show it. */
 export interface ContainerRow {

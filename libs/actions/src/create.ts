@@ -1,15 +1,16 @@
 import { setTimeout as wait } from 'node:timers/promises'
-import type Docker from 'dockerode'
 import type { ContainerCreateOptions } from 'dockerode'
 import Joi from 'joi'
 import { crashPoint } from './crash-point'
+import { DeadlineError, withDeadline } from './deadline'
 import type { ActionContext, ActionResult, JobIdentity } from './define-action'
 import { dockerMessage, dockerStatus } from './docker-status'
 import { DebloxError } from './errors'
 import { expected } from './messages'
 import { isImageId } from './image-reference'
 import { pullAndWait, pullTimeoutMs } from './pull'
-import { type MadeFor, meet } from './meeting'
+import { type Answer, create, type Created, findNamed, labelNames, remove } from './made'
+import { meet } from './meeting'
 import { containerName, flag } from './schemas'
 
 export type PullPolicy = 'missing' | 'always' | 'never'
@@ -33,14 +34,6 @@ export const createOptions = {
 /** A create may have to pull first. */
 export const createTimeoutMs = pullTimeoutMs + 60_000
 
-/** The labels by which Deblox knows its containers, whatever happens to Redis. */
-export const labelNames = {
-  job: 'deblox.job',
-  slot: 'deblox.slot',
-  epoch: 'deblox.epoch',
-  owner: 'deblox.owner',
-} as const
-
 /** The container's name: the caller's, or one derived from the job, so that a second try meets the first one's work. */
 export function nameFor(job: JobIdentity, name?: string): string {
   if (name !== undefined) return job.numbered ? `${name}-${job.slot}` : name
@@ -53,21 +46,55 @@ export async function createContainerOnce(
   options: CreateOptions,
   context: ActionContext,
 ): Promise<ActionResult> {
-  const { docker, job, signal } = context
+  const { job } = context
   const name = nameFor(job, options.name)
   const labelled = { ...body, Labels: { ...body.Labels, ...labelsFor(job) } }
   if (options.pull === 'always' && body.Image) await pullAndWait(body.Image, context)
-  const { answer, started } = await createOrPull(name, labelled, options, context)
+  const made = await createOrPull(name, labelled, options, context)
   crashPoint('after-create', job.id)
-  if (options.start && !started) {
-    const container = { id: answer.Id, name }
-    await docker
-      .getContainer(answer.Id)
-      .start({ abortSignal: signal })
-      .catch((error: unknown) => tellMade(error, container))
-    crashPoint('after-start', job.id)
+  if (!options.start || made.started) return resultOf(made.answer, name)
+  const answer = await startAtLast(made.answer, name, labelled, context)
+  crashPoint('after-start', job.id)
+  return resultOf(answer, name)
+}
+
+const resultOf = (answer: Answer, name: string): ActionResult => ({
+  statusCode: 201,
+  body: answer,
+  container: { id: answer.Id, name },
+})
+
+/** A start takes a fraction of a second; one that says nothing for so long will not, in milliseconds. */
+const startMs = 60_000
+
+/**
+ * Starts what was created. After a death dockerd 20.10 may never answer the start of a container of which containerd has
+ * something left: that one has never run, and is made anew. Answers the create of the one that was started.
+ */
+async function startAtLast(
+  answer: Answer,
+  name: string,
+  body: ContainerCreateOptions,
+  context: ActionContext,
+): Promise<Answer> {
+  try {
+    await start(answer.Id, name, context)
+    return answer
+  } catch (error) {
+    if (!(error instanceof DeadlineError)) throw error
   }
-  return { statusCode: 201, body: answer, container: { id: answer.Id, name } }
+  const found = await findNamed(name, context)
+  if (found?.answer.Id === answer.Id && found.started) return answer
+  await remove(answer.Id, context)
+  const anew = await create(context.docker, name, body, context.signal)
+  await start(anew.Id, name, context)
+  return anew
+}
+
+function start(id: string, name: string, { docker, signal }: ActionContext): Promise<void> {
+  return withDeadline(startMs, signal, (abortSignal) => docker.getContainer(id).start({ abortSignal })).catch(
+    (error: unknown) => tellMade(error, { id, name }),
+  )
 }
 
 /** A create that is on its way while its caller is told to stop takes Docker so long at the most, in milliseconds. */
@@ -83,26 +110,6 @@ export async function undoCreate({ name }: CreateOptions, context: ActionContext
   if ((await find()) === undefined) await wait(onItsWayMs, undefined, { signal: context.signal })
   const own = await find()
   if (own !== undefined) await remove(own, context)
-}
-
-async function remove(id: string, { docker, signal }: ActionContext): Promise<void> {
-  try {
-    await docker.getContainer(id).remove({ force: true, v: true, abortSignal: signal })
-  } catch (error) {
-    if (dockerStatus(error) !== 404) throw error
-  }
-}
-
-/** Docker's answer to a create. */
-interface Answer {
-  Id: string
-  Warnings: string[] | null
-}
-
-interface Created {
-  answer: Answer
-  /** Whether an earlier try has started it. It may have run to its end since: a second start would run it twice. */
-  started: boolean
 }
 
 async function createOrPull(
@@ -159,40 +166,6 @@ const outbid = (name: string): DebloxError =>
     'lease_lost',
     `${name}: expected this claim to be the slot's, but the slot was given to somebody since`,
   )
-
-interface Found extends Created {
-  madeFor: MadeFor
-}
-
-/** The container of that name, whoever made it. */
-async function findNamed(name: string, { docker, signal }: ActionContext): Promise<Found | undefined> {
-  try {
-    const { Id, Config, State } = await docker.getContainer(name).inspect({ abortSignal: signal })
-    const label = (key: keyof typeof labelNames): string | undefined => Config.Labels?.[labelNames[key]]
-    const madeFor = { job: label('job') ?? '', slot: Number(label('slot')), epoch: Number(label('epoch')) }
-    return { answer: { Id, Warnings: null }, started: State.Status !== 'created', madeFor }
-  } catch (error) {
-    if (dockerStatus(error) === 404) return undefined
-    throw error
-  }
-}
-
-/** dockerode's own createContainer drops the daemon's answer, which the documents pass on. */
-function create(docker: Docker, name: string, body: ContainerCreateOptions, signal: AbortSignal): Promise<Answer> {
-  return new Promise((resolve, reject) => {
-    docker.modem.dial(
-      {
-        path: '/containers/create?',
-        method: 'POST',
-        // Without `_query` dockerode puts the whole body into the URL too, which fails with 431 from about 1 MB.
-        options: { _query: { name }, _body: body },
-        abortSignal: signal,
-        statusCodes: { 201: true, 400: 'bad parameter', 404: 'no such image', 409: 'conflict', 500: 'server error' },
-      },
-      (error, created) => (error ? reject(error) : resolve(created as Answer)),
-    )
-  })
-}
 
 async function hasImage(reference: string, { docker }: ActionContext): Promise<boolean> {
   try {

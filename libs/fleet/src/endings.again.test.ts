@@ -24,7 +24,7 @@ async function accepted(more: Partial<JobRecord> = {}): Promise<JobRecord> {
   return record
 }
 
-async function end(record: JobRecord, ...outcomes: SlotOutcome[]): Promise<void> {
+async function finished(record: JobRecord, ...outcomes: SlotOutcome[]): Promise<void> {
   for (const outcome of outcomes) await jobs().finish(payloadOf(record, outcome.slot), outcome)
 }
 
@@ -41,7 +41,7 @@ const waiting = () => Promise.all(topics.map((topic) => use.fleet().topics.queue
 describe('a job that is tried again', () => {
   test('is a job of its own, in which only what is missing waits, where it was before', async () => {
     const record = await accepted()
-    await end(record, made(1), failed(2), made(3))
+    await finished(record, made(1), failed(2), made(3))
     for (const topic of topics) await use.fleet().topics.queue(topic).drain()
 
     const next = await again(record)
@@ -54,23 +54,23 @@ describe('a job that is tried again', () => {
       { state: 'completed' },
     ])
     expect((await take(use.fleet(), topics[1] as string)).data).toEqual(payloadOf(next, 2))
-    await end(next, made(2))
+    await finished(next, made(2))
     expect((await slotsOf(next)).every(isFinished)).toBe(true)
     expect((await slotsOf(record)).map(({ state }) => state)).toEqual(['completed', 'failed', 'completed'])
   })
 
   test('and again acts as the first one: what any of them made is found', async () => {
     const first = await accepted({ topics: [topics[0] as string] })
-    await end(first, failed(1))
+    await finished(first, failed(1))
     const second = await again(first)
-    await end(second, failed(1))
+    await finished(second, failed(1))
     await expect(again(second)).resolves.toMatchObject({ retryOf: second.id, origin: first.id })
   })
 
   test('has as much time as the first one had', async () => {
     const acceptedAt = Date.now() - 50_000
     const record = await accepted({ acceptedAt, expiresAt: acceptedAt + 60_000 })
-    await end(record, failed(1), failed(2), failed(3))
+    await finished(record, failed(1), failed(2), failed(3))
     const next = await again(record)
     expect((next.expiresAt ?? 0) - next.acceptedAt).toBe(60_000)
   })
@@ -78,30 +78,30 @@ describe('a job that is tried again', () => {
   test('waits where its slot was handed on to', async () => {
     const record = await accepted({ topics: [topics[0] as string], dealt: true })
     await jobs().forward(payloadOf(record, 1), clusterTopic)
-    await end(record, failed(1))
+    await finished(record, failed(1))
     await expect(again(record)).resolves.toMatchObject({ topics: [clusterTopic], dealt: true })
   })
 
   test.each([
-    ['cancelled', () => endings().cancel],
-    ['expired', () => endings().expire],
-  ])('may have been %s', async (_, endingBy) => {
+    ['cancelled', (id: string) => endings().cancel(id)],
+    ['expired', (id: string) => endings().expire(id)],
+  ])('may have been %s', async (_, end) => {
     const record = await accepted({ expiresAt: Date.now() - 1 })
-    await endingBy()(record.id)
+    await end(record.id)
     await again(record)
     expect(await waiting()).toEqual([1, 1, 1])
   })
 
   test('makes anew what was undone', async () => {
     const record = await accepted({ onFailure: 'rollback' })
-    await end(record, made(1), failed(2), made(3))
+    await finished(record, made(1), failed(2), made(3))
     await endings().rollBack(record.id)
     await use.redis().srem(use.fleet().keys.rollbacks, record.id)
     // What undoes it has ended as well.
     for (const slot of await slotsOf(record)) {
       if (isFinished(slot) && slot.undoneBy) {
         const undoing = (await jobs().status(slot.undoneBy)).record
-        await end(undoing, { ...made(1), result: null })
+        await finished(undoing, { ...made(1), result: null })
       }
     }
     for (const topic of topics) await use.fleet().topics.queue(topic).drain()
@@ -112,7 +112,7 @@ describe('a job that is tried again', () => {
 
   test('is refused while it is being undone: what it found would be deleted', async () => {
     const record = await accepted({ onFailure: 'rollback' })
-    await end(record, made(1), failed(2), made(3))
+    await finished(record, made(1), failed(2), made(3))
     const refused = { code: 'job_not_failed', status: 409 }
     // Nobody has begun with it yet; then its containers wait to be deleted.
     await expect(again(record)).rejects.toMatchObject(refused)
@@ -126,7 +126,7 @@ describe('a job that is tried again', () => {
     ['has not ended', [made(1), failed(2)]],
   ])('is refused where it %s', async (_, outcomes) => {
     const record = await accepted()
-    await end(record, ...outcomes)
+    await finished(record, ...outcomes)
     await expect(again(record)).rejects.toMatchObject({ code: 'job_not_failed', status: 409 })
   })
 
@@ -144,28 +144,28 @@ describe('a job that is undone', () => {
   test('is marked for that as soon as one of its slots has not completed, and not where it is to be kept', async () => {
     const { keys } = use.fleet()
     const [back, keep] = [await accepted({ onFailure: 'rollback' }), await accepted()]
-    for (const record of [back, keep]) await end(record, made(1))
+    for (const record of [back, keep]) await finished(record, made(1))
     await expect(use.redis().smembers(keys.rollbacks)).resolves.toEqual([])
-    for (const record of [back, keep]) await end(record, failed(2))
+    for (const record of [back, keep]) await finished(record, failed(2))
     await expect(use.redis().smembers(keys.rollbacks)).resolves.toEqual([back.id])
   })
 
   test('is cancelled first where it has not ended, and not undone before it has', async () => {
     const record = await accepted({ onFailure: 'rollback' })
     const running = await take(use.fleet(), topics[2] as string)
-    await end(record, made(1), failed(2))
+    await finished(record, made(1), failed(2))
     await expect(endings().rollBack(record.id)).resolves.toBe(false)
     await expect(endings().takeCancels('dock-3')).resolves.toEqual([running.id])
     expect(await deletions()).toEqual([])
     await running.moveToFailed(new Error('cancelled'), token, false)
-    await end(record, { ...failed(3), state: 'cancelled' })
+    await finished(record, { ...failed(3), state: 'cancelled' })
     await expect(endings().rollBack(record.id)).resolves.toBe(true)
     expect(await deletions()).toHaveLength(1)
   })
 
   test('has what it made deleted, by jobs that are shown with it', async () => {
     const record = await accepted({ onFailure: 'rollback' })
-    await end(record, made(1), failed(2), made(3))
+    await finished(record, made(1), failed(2), made(3))
     await expect(endings().rollBack(record.id)).resolves.toBe(true)
     const found = await deletions()
     expect(found.map(({ data }) => data.params)).toEqual(
@@ -181,7 +181,7 @@ describe('a job that is undone', () => {
 
   test('has each deleted once, although it is undone twice at the same time and again afterwards', async () => {
     const record = await accepted({ onFailure: 'rollback' })
-    await end(record, made(1), failed(2), made(3))
+    await finished(record, made(1), failed(2), made(3))
     await Promise.all([endings().rollBack(record.id), endings().rollBack(record.id)])
     await endings().rollBack(record.id)
     expect(await deletions()).toHaveLength(2)
@@ -189,7 +189,7 @@ describe('a job that is undone', () => {
 
   test('has each deleted once, although that was cut short between the mark and the job', async () => {
     const record = await accepted({ onFailure: 'rollback' })
-    await end(record, made(1), failed(2), made(3))
+    await finished(record, made(1), failed(2), made(3))
     const dying = { ...jobs(), accept: () => Promise.reject(new Error('killed')) } as unknown as Jobs
     await expect(endingsOf(use.redis(), { ...use.fleet(), jobs: dying }).rollBack(record.id)).rejects.toMatchObject({
       cause: { message: 'killed' },

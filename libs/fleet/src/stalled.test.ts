@@ -18,7 +18,7 @@ async function accepted(): Promise<JobRecord> {
 async function taken(count: number): Promise<string[]> {
   for (let n = 0; n < count; n++) await accepted()
   const ids = []
-  for (let n = 0; n < count; n++) ids.push((await take(use.fleet(), topic)).id as string)
+  for (let n = 0; n < count; n++) ids.push((await take(use.fleet(), topic)).id ?? '')
   return ids
 }
 

@@ -34,7 +34,10 @@ export const outcome: SlotOutcome = {
 }
 
 /** A double of the fleet in this process: which docks there are, and what was accepted under which key. */
-export function fleetDouble({ ready = ['dock-a', 'dock-b', 'dock-c'], state = 'ready' as DockState } = {}) {
+export function fleetDouble({
+  ready = ['dock-a', 'dock-b', 'dock-c'],
+  state = 'ready',
+}: { ready?: string[]; state?: DockState } = {}) {
   const accepted: Submission[] = []
   const byKey = new Map<string, { record: JobRecord; payload: string }>()
   const slots: SlotStatus[] = [{ slot: 1, state: 'waiting', dock: null, attempts: 0, startedAt: null }]
