@@ -36,7 +36,7 @@ async function put(payload: JobPayload): Promise<() => Promise<string>> {
   return async () => (await topics.queue(topic).getJob(id))?.getState() ?? 'gone'
 }
 
-const samples = ['create-container', 'start-container', 'inspect-container', 'list-images', 'rename-container']
+const samples = ['create-container', 'start-container', 'inspect-container', 'list-images', 'stop-container.timeout']
 const versions = Array.from({ length: payloadVersion }, (_, n) => `v${n + 1}`)
 
 test.each(versions.flatMap((version) => samples.map((sample) => `${version}/${sample}.json`)))(

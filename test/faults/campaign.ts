@@ -9,6 +9,7 @@ import { Oracle, type Violation } from './oracle'
 import { type PlannedFault, planRounds, type Size, tell } from './plan'
 import { Random } from './random'
 import { recovered } from './recovery'
+import { mendRedis } from './redis-faults'
 import type { Site } from './site'
 
 export interface FaultOutcome {
@@ -155,7 +156,7 @@ async function carryOut(fault: PlannedFault, scene: Scene): Promise<Carried> {
     scene.load.burst(burst)
     // Some milliseconds, so that the requests have come to different stages.
     await pause(scene.random.below(150))
-    const struck = await fault.kind.inject(scene)
+    const struck = await inTime(fault.kind.inject(scene), `${fault.kind.name} is done`)
     // The fault's own duration.
     await pause(fault.kind.holds * 1000)
     const proof = eventually(
@@ -172,14 +173,28 @@ async function carryOut(fault: PlannedFault, scene: Scene): Promise<Carried> {
     })
     if (fired) carried.fired = fired
     times.healing = performance.now()
-    await struck.heal()
+    await inTime(struck.heal(), `${fault.kind.name} is healed`)
     await recovered(scene.site, fault)
     carried.recoveryMs = performance.now() - times.healing
   } catch (error) {
     carried.trouble = error instanceof Error ? error.message : String(error)
+    // What was begun may be half done: the next fault of its lane must not meet that.
+    if (fault.target === 'redis') await mendRedis(scene)
   }
   times.recovered = performance.now()
   return carried
+}
+
+/** Longer than any fault takes, in milliseconds: nothing is waited for without an end. */
+const strikeMs = 120_000
+
+async function inTime<T>(task: Promise<T>, what: string): Promise<T> {
+  const over = new AbortController()
+  const tooLate = pause(strikeMs, undefined, { signal: over.signal, ref: false }).then(() => {
+    throw new Error(`not within ${strikeMs / 1000} s: ${what}`)
+  })
+  tooLate.catch(() => undefined)
+  return Promise.race([task, tooLate]).finally(() => over.abort())
 }
 
 const emptyOutcome = (seed: number): Outcome => ({

@@ -98,9 +98,7 @@ const fullDisk: Kind = {
   async inject(scene) {
     const { redis } = scene.site
     const { process, folder } = redis
-    const { bavail, bsize } = await statfs(folder)
-    // All but a few pages, which others take at this very moment; the load fills them soon.
-    await run('fallocate', ['-l', String((bavail - 8) * bsize), join(folder, filler)])
+    await fill(folder)
     return {
       proof: () => process.lines.find((line) => !process.running && /AOF write error|No space left/.test(line)),
       async heal() {
@@ -113,6 +111,16 @@ const fullDisk: Kind = {
 }
 
 const filler = 'filler'
+
+/** Leaves a few pages, which the load fills soon. Redis may take the room in between: then there is less to be had. */
+async function fill(folder: string, triesLeft = 5): Promise<void> {
+  const { bavail, bsize } = await statfs(folder)
+  const size = Math.max(1, bavail - 8) * bsize
+  await run('fallocate', ['-l', String(size), join(folder, filler)]).catch((error: unknown) => {
+    if (triesLeft === 0) throw error
+    return fill(folder, triesLeft - 1)
+  })
+}
 
 const emptyDisk = ({ site }: Pick<Scene, 'site'>): Promise<void> => rm(join(site.redis.folder, filler), { force: true })
 

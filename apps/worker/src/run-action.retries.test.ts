@@ -1,3 +1,4 @@
+import { DebloxError } from '@deblox/actions/errors'
 import { someId } from '../../../libs/actions/src/testing/context'
 import { useDockerDouble } from '../../../libs/actions/src/testing/docker-double'
 import { eventually } from '../../../test/support/eventually'
@@ -58,8 +59,19 @@ describe('what the daemon answers with a failure of its own', () => {
     running.catch(() => undefined)
     await eventually(() => double.asked.length > 0)
     stop.abort(new Error('the worker stops'))
-    await expect(running).rejects.toThrow()
+    await expect(running).rejects.toThrow('the worker stops')
   })
+})
+
+test('a lease that is lost between two tries is told as that: the job keeps its turn', async () => {
+  double.answer(startRoute, { status: 500, body: { message: 'oh' } })
+  const { context } = runContextDouble(double.docker)
+  const lease = new AbortController()
+  const running = runAction(start(), never, { ...context, leaseLost: () => lease.signal })
+  running.catch(() => undefined)
+  await eventually(() => double.asked.length > 0)
+  lease.abort(new DebloxError('lease_lost', 'run out'))
+  await expect(running).rejects.toMatchObject({ code: 'lease_lost' })
 })
 
 describe('a daemon that stops answering over an action', () => {
@@ -122,6 +134,26 @@ describe('a create that cannot be done here', () => {
     expect(daemon.isOpen()).toBe(false)
     expect(claim()).toBeUndefined()
     dial.mockRestore()
+  })
+
+  test('since the daemon is gone after it may have acted keeps its claim, and looks when it is back', async () => {
+    double.answer(createRoute, (response) => response.destroy(), created)
+    const { context, daemon, claim } = runContextDouble(double.docker)
+    const { modem } = context.docker
+    const dial = modem.dial.bind(modem)
+    let calls = 0
+    const spy = jest.spyOn(modem, 'dial').mockImplementation((options, answer) => {
+      if (++calls === 2) answer?.(refused, null)
+      else dial(options, answer)
+    })
+    const shut = new Promise<void>((resolve) => daemon.onChange((open) => open || resolve()))
+    const running = runAction(create(), never, context)
+    running.catch(() => undefined)
+    await Promise.race([shut, running])
+    expect(claim()).toEqual({ hostname: 'here', epoch: 1 })
+    daemon.set(true)
+    await expect(running).resolves.toMatchObject({ envelope: { statusCode: 201 } })
+    spy.mockRestore()
   })
 
   test('since too many wait for pulls gives its claim up', async () => {

@@ -146,7 +146,8 @@ async function perform(
       const pauseMs = repeatable ? pauseBefore(kind, failed) : null
       if (pauseMs === null)
         throw kind === 'unknown' || kind === 'timed-out' ? outcomeUnknown(action.name, error) : error
-      await wait(pauseMs, undefined, { signal })
+      // The timer's own words for it would hide why: a lease that was lost is no failure.
+      await wait(pauseMs, undefined, { signal }).catch(() => signal.throwIfAborted())
     }
   }
 }

@@ -64,5 +64,5 @@ test('waits for what may appear late no longer than it may', async () => {
   const stop = new AbortController()
   const undoing = undo({ signal: stop.signal })
   stop.abort(new Error('the worker stops'))
-  await expect(undoing).rejects.toThrow()
+  await expect(undoing).rejects.toMatchObject({ name: 'AbortError' })
 })

@@ -187,6 +187,20 @@ describe('a job that is undone', () => {
     expect(await deletions()).toHaveLength(2)
   })
 
+  test('and of which all is deleted is not begun with again', async () => {
+    const record = await accepted({ onFailure: 'rollback' })
+    await finished(record, made(1), failed(2), made(3))
+    await endings().rollBack(record.id)
+    const deleting = (await deletions()).map(({ data }) => data)
+    for (const payload of deleting) await jobs().finish(payload, { ...made(1), result: null })
+    for (const topic of topics) await use.fleet().topics.queue(topic).obliterate({ force: true })
+    await endings().rollBack(record.id)
+    expect(await deletions()).toEqual([])
+    for (const { jobId } of deleting) {
+      await expect(jobs().status(jobId)).resolves.toMatchObject({ slots: [{ state: 'completed' }] })
+    }
+  })
+
   test('has each deleted once, although that was cut short between the mark and the job', async () => {
     const record = await accepted({ onFailure: 'rollback' })
     await finished(record, made(1), failed(2), made(3))

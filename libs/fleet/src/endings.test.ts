@@ -1,8 +1,10 @@
 import { useFleet } from '../../../test/support/fleet-on-redis'
+import { endingsOf } from './endings'
 import { type JobRecord, newJobId, payloadOf, slotJobId } from './job'
+import type { Jobs } from './jobs'
 import { clusterTopic, dockTopic, times } from './names'
-import { completed, failed, recordOn } from './testing/record'
-import { loseLock, take, token } from './testing/taking'
+import { completed, envelopeOf, failed, recordOn } from './testing/record'
+import { loseLock, take, token, working } from './testing/taking'
 
 const use = useFleet()
 const jobs = () => use.fleet().jobs
@@ -76,6 +78,15 @@ describe('a job that is cancelled', () => {
     await loseLock(use.fleet(), topic, await take(use.fleet(), topic))
     await endings().cancel(record.id)
     expect(await slotsOf(record)).toMatchObject([{ state: 'cancelled' }])
+  })
+
+  test('at the moment in which it completes has completed', async () => {
+    const record = await accepted()
+    const seen = await jobs().status(record.id)
+    await working(use.fleet(), topic, async () => ({ envelope: envelopeOf('done') }))
+    const late = { ...jobs(), status: async () => seen } as Jobs
+    await endingsOf(use.redis(), { ...use.fleet(), jobs: late }).cancel(record.id)
+    expect(await slotsOf(record)).toMatchObject([{ state: 'completed', result: { envelope: envelopeOf('done') } }])
   })
 
   test('keeps what some of its slots have done', async () => {

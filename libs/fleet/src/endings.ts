@@ -17,6 +17,7 @@ import { clusterTopic, dockOfTopic, dockTopic, type FleetKeys, times } from './n
 import { isPayload } from './payload'
 import type { Placements } from './placement'
 import { overRedis, type RedisClient } from './redis'
+import { standing } from './standing'
 import type { SlotReturn, Topics } from './topics'
 
 /** The parts of the fleet that are needed for it. */
@@ -35,6 +36,8 @@ export function endingsOf(redis: RedisClient, { keys, topics, jobs, placements, 
   /** Takes a slot off its topic; answers the dock that is working on it where that cannot be done any more. */
   const takeOff = async ({ topic, id }: SlotPlace): Promise<{ busy: string | null } | null> => {
     const job = await topics.queue(topic).getJob(id)
+    // It has ended since it was looked at: whoever looks next records how.
+    if (job && isFinished(standing(0, job, await job.getState()))) return { busy: null }
     if (!job || (await removed(job))) return null
     return { busy: job.processedBy ?? dockOfTopic(topic) }
   }

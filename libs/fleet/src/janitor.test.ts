@@ -118,6 +118,15 @@ describe('a job that is to be undone', () => {
   })
 })
 
+test('on the cluster topic what a dead worker had taken waits again, and what is worked on is left alone', async () => {
+  const topics = [clusterTopic]
+  const [lost, held] = [await accepted({ topics }), await accepted({ topics })]
+  await loseLock(use.fleet(), clusterTopic, await take(use.fleet(), clusterTopic))
+  await take(use.fleet(), clusterTopic)
+  await janitor().round()
+  expect([await statesOf(lost), await statesOf(held)]).toEqual([['waiting'], ['active']])
+})
+
 describe('on the topic of a dock that is dead', () => {
   test('what was being worked on waits again, in its order, and what has its lock still is left alone', async () => {
     await docks({ hostname: 'dock-1', dead: true })

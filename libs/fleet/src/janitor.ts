@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { setTimeout as wait } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import type { Fleet } from './fleet'
-import { dockTopic } from './names'
+import { clusterTopic, dockTopic } from './names'
 import { runScript, script } from './redis'
 import { freeStalled } from './stalled'
 
@@ -57,6 +57,8 @@ export class Janitor {
     if ((await runScript(redis, electScript, [keys.janitor], [this.id, termMs])) !== 1) return
     await this.expireDue()
     await this.rollBack()
+    // Sooner than BullMQ's own check, which comes after the lock's end by as much as its interval.
+    await this.each([clusterTopic], (topic) => freeStalled(this.fleet, topic))
     await this.leaveRemoved()
     await this.seeToDeadDocks()
   }

@@ -122,6 +122,14 @@ describe('a retry', () => {
     expect(await onTopics()).toEqual([0, 1])
   })
 
+  test('with a key gives its job also when the one that it tries again is kept no longer', async () => {
+    const { id } = await halfDone()
+    const key = { idempotencyKey: 'once' }
+    const first = await desk().retry(id, key)
+    await use.redis().del(use.fleet().keys.job(id))
+    expect((await desk().retry(id, key)).job.id).toBe(first.job.id)
+  })
+
   test('with the key of another request is refused', async () => {
     const [one, other] = [await halfDone(), await halfDone()]
     const key = { idempotencyKey: 'once' }
