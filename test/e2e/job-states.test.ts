@@ -94,15 +94,15 @@ describe('a job that is worked on', () => {
     // Accepts connections where the engine looks for images first, and never says a word.
     const script = 'require("net").createServer(() => {}).listen(5000, "127.0.0.1", () => console.log("hangs"))'
     const silent = fleet.dock('dock1').engine.startInside(process.execPath, ['-e', script])
-    await silent.waitForLine(/hangs/)
-    const id = await accepted(fleet, 'POST', '/v1/containers', {
-      image: 'not-there',
-      name: 'pulled',
-      hostname: 'dock1',
-    })
-    await active(id)
-    expect(await jobAfter(`/v1/jobs/${id}/cancel`)).toMatchObject({ state: 'cancelled' })
-    await silent.kill()
+    try {
+      await silent.waitForLine(/hangs/)
+      const create = { image: 'nowhere-to-be-had', name: 'pulled', hostname: 'dock1' }
+      const id = await accepted(fleet, 'POST', '/v1/containers', create)
+      await active(id)
+      expect(await jobAfter(`/v1/jobs/${id}/cancel`)).toMatchObject({ state: 'cancelled' })
+    } finally {
+      await silent.kill()
+    }
     expect(await named('pulled')).toEqual([])
   }, 30_000)
 

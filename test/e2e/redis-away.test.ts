@@ -148,7 +148,7 @@ describe('at start', () => {
     const client = new Redis(other.url)
     await client.config('SET', 'maxmemory-policy', 'allkeys-lru', 'appendonly', 'no')
     client.disconnect()
-  })
+  }, 20_000)
 
   afterAll(() => other.remove())
 
@@ -161,7 +161,7 @@ describe('at start', () => {
     expect(process.lines.filter((line) => !line.startsWith('{'))).toEqual([
       `deblox ${program}: REDIS_URL: maxmemory-policy: expected noeviction (any other deletes accepted jobs), got allkeys-lru`,
     ])
-  })
+  }, 20_000)
 
   test('a Redis without an append-only file is warned about in one line', async () => {
     const client = new Redis(other.url)
@@ -172,7 +172,7 @@ describe('at start', () => {
     await process.waitForLine(/listening/)
     expect(process.lines.filter((line) => /appendonly: expected yes/.test(line))).toHaveLength(1)
     expect((await process.stop()).code).toBe(0)
-  })
+  }, 20_000)
 })
 
 /** Sends a request that must be answered with 503, and tells how long that took, in milliseconds. */
