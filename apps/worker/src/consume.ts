@@ -142,7 +142,8 @@ export class Consumers {
     const mayRun = !action || !needsDaemon(action) || (await this.dock.mayPlace())
     if (mayRun) {
       try {
-        return await this.ordered(job, payload, 0)
+        // Whoever is given it next: nobody has asked for that dock.
+        return await this.ordered(job, { ...payload, dealt: true }, 0)
       } catch (error) {
         if (!(error instanceof NotHere)) throw error
       }

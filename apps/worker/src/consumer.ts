@@ -141,10 +141,13 @@ export class Consumer {
   }
 
   private async oldestWaits(): Promise<number | null> {
-    const [oldest] = await this.fleet.topics.queue(this.options.topic).getJobs(['waiting'], 0, 0, true)
-    if (!oldest) return null
-    const [seconds] = await this.fleet.redis.time()
-    return Number(seconds) * 1000 - oldest.timestamp
+    const { redis, prefix } = this.fleet
+    const key = (name: string): string => `${prefix}:${this.options.topic}:${name}`
+    const oldest = await redis.lindex(key('wait'), -1)
+    if (oldest === null) return null
+    // Not by BullMQ, which reads nothing of a record that it cannot read whole.
+    const [timestamp, [seconds]] = await Promise.all([redis.hget(key(oldest), 'timestamp'), redis.time()])
+    return Number(seconds) * 1000 - (Number(timestamp) || 0)
   }
 }
 

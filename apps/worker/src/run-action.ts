@@ -177,10 +177,12 @@ async function giveUpClaim(slot: Slot, { fleet, hostname }: RunContext): Promise
   throw new NotHere()
 }
 
-export const expired = ({ expiresAt }: Pick<JobPayload, 'expiresAt'>): DebloxError =>
+/** `begun`: by a worker that did not end it. */
+export const expired = ({ expiresAt }: Pick<JobPayload, 'expiresAt'>, begun = false): DebloxError =>
   new DebloxError(
     'job_expired',
-    `expected to be begun before ${new Date(expiresAt ?? 0).toISOString()}, but was not; nothing was done`,
+    `expected to be begun before ${new Date(expiresAt ?? 0).toISOString()}, but was not; ` +
+      (begun ? 'a worker that died may have done it: look before you ask again' : 'nothing was done'),
   )
 
 /** `register` and `unregister` are the fleet's business alone. */

@@ -173,7 +173,7 @@ export class SlotRunner {
     const mayHaveActed = slot.again && !action.idempotent && (await this.context.fleet.jobs.markBegun(slot)).before
     if (mayHaveActed) throw outcomeUnknown(action.name, undefined)
     await this.undo(slot, taken.stop)
-    throw expired(slot)
+    throw expired(slot, slot.again && action.effect !== 'read' && !action.undo)
   }
 
   /** Runs the action under the lease: without it nothing is done, and the job keeps its turn until it is held again. */

@@ -16,7 +16,8 @@ import { type Jobs, type JobStatus, type SlotPlace, unlessGone } from './jobs'
 import { clusterTopic, dockOfTopic, dockTopic, type FleetKeys, times } from './names'
 import { isPayload } from './payload'
 import type { Placements } from './placement'
-import { overRedis, type RedisClient } from './redis'
+import { noteScript } from './job-scripts'
+import { overRedis, type RedisClient, runScript } from './redis'
 import { standing } from './standing'
 import type { SlotReturn, Topics } from './topics'
 
@@ -63,7 +64,7 @@ export function endingsOf(redis: RedisClient, { keys, topics, jobs, placements, 
   const cancelFor = async (found: JobStatus, why: JobError): Promise<void> => {
     const { record } = found
     // Before anything else: whoever takes a slot from now on sees it, and whoever puts one on its topic does not.
-    await redis.hset(keys.job(record.id), 'cancel', why.message)
+    await runScript(redis, noteScript, [keys.job(record.id)], ['cancel', why.message])
     const busy = await endWaiting(found, 'cancelled', why)
     for (const { slot, busy: dock } of busy) {
       if (dock === null) continue
@@ -183,13 +184,12 @@ export function endingsOf(redis: RedisClient, { keys, topics, jobs, placements, 
     if (state !== 'completed' || !made || dock === null) return
     // It is nobody's from now on: what comes late, or stays because its dock was away, is removed by that dock's reaper.
     await placements.revoke(record.origin ?? record.id, slot)
-    const field = `undone:${slot}`
-    await redis.hsetnx(keys.job(record.id), field, newJobId())
-    const id = (await redis.hget(keys.job(record.id), field)) as string
-    // The job may have been accepted before this was cut short.
-    if (await redis.exists(keys.job(id))) return
+    const id = await runScript(redis, noteScript, [keys.job(record.id)], [`undone:${slot}`, newJobId()])
+    if (typeof id !== 'string') return
     const { actor, owner, replyTo } = record
     await jobs.accept({
+      // Under a key, so that what was cut short is gone on with; no caller can send one with a space in it.
+      idempotency: { key: `undo ${record.id} ${slot}`, payload: made.id },
       record: {
         id,
         action: 'delete-container',

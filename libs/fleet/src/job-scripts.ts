@@ -23,10 +23,10 @@ export const acceptScript = script(`
   return false`)
 
 /**
- * KEYS: job, reply stream, jobs, finished jobs, in flight of the owner, deadlines, rollbacks, placement. ARGV: slot, state, outcome to
+ * KEYS: job, reply stream, jobs, finished jobs, in flight of the owner, deadlines, rollbacks, placement, large result. ARGV: slot, state, outcome to
  * keep, outcome to tell, job id, life of a finished job, replies kept, life of the stream, action, time of acceptance, finished
  * jobs kept, how the keys of jobs begin, the dock and epoch of the claim under which it ended, if there was one, and
- * '1' if it has made a container. A claim to nothing is given up, so that what comes to be later is nobody's. Only the first outcome of a slot counts, so that a slot ends in exactly one way.
+ * '1' if it has made a container, a result too large for the record (or nothing) and its life. A claim to nothing is given up, so that what comes to be later is nobody's. Only the first outcome of a slot counts, so that a slot ends in exactly one way.
  * Finished jobs beyond the number or age go, a few each time.
  */
 export const finishScript = script(`
@@ -59,6 +59,7 @@ export const finishScript = script(`
       end
     end
   end
+  if ARGV[16] ~= '' then redis.call('SET', KEYS[9], ARGV[16], 'PX', ARGV[17]) end
   redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[7], '*',
     'job', ARGV[5], 'action', ARGV[9], 'accepted', ARGV[10], 'outcome', ARGV[4])
   redis.call('PEXPIRE', KEYS[2], ARGV[8])
@@ -68,6 +69,12 @@ export const finishScript = script(`
 export const countStartScript = script(`
   if redis.call('EXISTS', KEYS[1]) == 1 then redis.call('HINCRBY', KEYS[1], 'starts:' .. ARGV[1], ARGV[2]) end
   return 1`)
+
+/** KEYS: job. ARGV: field, value. Sets a field that nobody has set, and tells what it is. Nothing is made where nothing was. */
+export const noteScript = script(`
+  if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
+  redis.call('HSETNX', KEYS[1], ARGV[1], ARGV[2])
+  return redis.call('HGET', KEYS[1], ARGV[1])`)
 
 /** KEYS: job. ARGV: slot. How often the slot was handed on, this time included. */
 export const handOnScript = script(`

@@ -57,6 +57,7 @@ export function outcomesOf(redis: RedisClient, keys: FleetKeys) {
       keys.deadlines,
       keys.rollbacks,
       keys.placement(payload.origin ?? payload.jobId, ended.slot),
+      keys.result(payload.jobId, ended.slot),
     ]
     const args = [
       ended.slot,
@@ -74,13 +75,10 @@ export function outcomesOf(redis: RedisClient, keys: FleetKeys) {
       claim?.hostname ?? '',
       claim?.epoch ?? '',
       hasMade(ended) ? 1 : 0,
+      result.length > keptResult ? result : '',
+      times.largeResult,
     ]
-    const isLarge = result.length > keptResult
-    const [, recorded] = await Promise.all([
-      // In this order on one connection: whoever is told finds it.
-      isLarge && redis.set(keys.result(payload.jobId, ended.slot), result, 'PX', times.largeResult),
-      runScript(redis, finishScript, used, args),
-    ])
+    const recorded = await runScript(redis, finishScript, used, args)
     if (recorded === -1) return 'refused'
     return recorded === 1 ? 'recorded' : 'ended'
   }
