@@ -152,16 +152,24 @@ describe('at start', () => {
 
   afterAll(() => other.remove())
 
-  test.each(['api', 'worker'] as const)('the %s refuses a Redis that may lose jobs, in one line', async (program) => {
-    const { docks } = fleet
-    const env = { REDIS_URL: other.url, PORT: String(await freePort()), DOCKER_HOST: docks[0]?.engine.dockerHost ?? '' }
-    const process = startProgram(program, { ...env, DOCK_HOSTNAME: 'dock9' })
+  test.each(['api', 'worker'] as const)(
+    'the %s refuses a Redis that may lose jobs, in one line',
+    async (program) => {
+      const { docks } = fleet
+      const env = {
+        REDIS_URL: other.url,
+        PORT: String(await freePort()),
+        DOCKER_HOST: docks[0]?.engine.dockerHost ?? '',
+      }
+      const process = startProgram(program, { ...env, DOCK_HOSTNAME: 'dock9' })
 
-    expect(await process.exited).toEqual({ code: 1, signal: null })
-    expect(process.lines.filter((line) => !line.startsWith('{'))).toEqual([
-      `deblox ${program}: REDIS_URL: maxmemory-policy: expected noeviction (any other deletes accepted jobs), got allkeys-lru`,
-    ])
-  }, 20_000)
+      expect(await process.exited).toEqual({ code: 1, signal: null })
+      expect(process.lines.filter((line) => !line.startsWith('{'))).toEqual([
+        `deblox ${program}: REDIS_URL: maxmemory-policy: expected noeviction (any other deletes accepted jobs), got allkeys-lru`,
+      ])
+    },
+    20_000,
+  )
 
   test('a Redis without an append-only file is warned about in one line', async () => {
     const client = new Redis(other.url)

@@ -4,7 +4,9 @@ import { freePort } from './free-port'
 import { RunningProcess, type Exit } from './processes'
 import { removeEmptyRunFolder, runFolder } from './run-folder'
 
-const SETTINGS = '--appendonly yes --appendfsync always --maxmemory 1gb --maxmemory-policy noeviction'.split(' ').concat('--save', '')
+const SETTINGS = '--appendonly yes --appendfsync always --maxmemory 1gb --maxmemory-policy noeviction'
+  .split(' ')
+  .concat('--save', '')
 
 /** A real redis-server of its own, set as Deblox asks for: every write on the disk before it is answered, nothing evicted. */
 export class RedisServer {
