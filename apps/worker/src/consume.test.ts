@@ -1,5 +1,4 @@
 import { type JobRecord, newJobId } from '@deblox/fleet/job'
-import { FleetClock } from '@deblox/fleet/clock'
 import { dockTopic } from '@deblox/fleet/names'
 import { DebloxError } from '@deblox/actions/errors'
 import { pino } from 'pino'
@@ -21,7 +20,6 @@ class GatesDouble {
   readonly clusterWork = new Gate()
   mayPlace = async () => this.eligible
   actsSince = () => 0
-  readonly clock = new FleetClock()
   eligible = true
 }
 

@@ -177,7 +177,7 @@ export class Consumers {
   private async putOff(job: SlotJob, token: string, ms: number): Promise<never> {
     await job.moveToDelayed(Date.now() + ms, token)
     if (job.queueName === clusterTopic) {
-      const score = (this.dock.clock.now() + ms) * delayedScale
+      const score = (this.fleet.clock.now() + ms) * delayedScale
       await this.fleet.redis.zadd(`${this.fleet.prefix}:${clusterTopic}:delayed`, 'XX', score, String(job.id))
     }
     throw new DelayedError()

@@ -2,7 +2,6 @@ import { performance } from 'node:perf_hooks'
 import { setTimeout as wait } from 'node:timers/promises'
 import { withDeadline } from '@deblox/actions/deadline'
 import { DebloxError } from '@deblox/actions/errors'
-import type { FleetClock } from '@deblox/fleet/clock'
 import type { Fleet } from '@deblox/fleet/fleet'
 import { times } from '@deblox/fleet/names'
 import { readyDocks } from '@deblox/fleet/placement'
@@ -34,8 +33,6 @@ export class Dock {
   readonly clusterWork = this.gates.cluster
   /** Open while the daemon answers. Whoever finds that it cannot be reached shuts it. */
   readonly daemon: Gate
-  /** Redis's time. */
-  readonly clock: FleetClock
   private registered = false
   /** Whether the fleet has been told what this engine is. */
   private described = false
@@ -65,7 +62,6 @@ export class Dock {
     this.membership = new Membership(hostname, lease.incarnation, identity, fleet, log, monotonic)
     this.health = new DaemonHealth(docker, log, (healthy) => this.onDaemon(healthy))
     this.daemon = this.health.gate
-    this.clock = this.membership.clock
   }
 
   /**

@@ -46,7 +46,7 @@ async function startWorker(stopping?: AbortSignal): Promise<Stop> {
     daemonLost: () => dock.daemonLost(),
     leaseLost: () => lease.lost,
     graceMs: () => dock.graceMs(),
-    now: () => dock.clock.now(),
+    now: () => fleet.clock.now(),
     refresh: (id: string) => watch.refresh(id),
     touch: (id: string) => watch.touch(id),
   }

@@ -1,4 +1,3 @@
-import { FleetClock } from '@deblox/fleet/clock'
 import type { Fleet } from '@deblox/fleet/fleet'
 import { newJobId } from '@deblox/fleet/job'
 import { clusterTopic, times } from '@deblox/fleet/names'
@@ -10,8 +9,6 @@ const clockOffMs = 5_000
 
 /** What this dock tells Redis of itself beside its heartbeats, and what it learns of Redis by them. */
 export class Membership {
-  /** Redis's time. */
-  readonly clock: FleetClock
   private readonly grace = new Grace()
   /** Of what Redis holds; unknown before the first heartbeat. */
   private epoch: string | undefined
@@ -26,9 +23,7 @@ export class Membership {
     private readonly fleet: Fleet,
     private readonly log: Logger,
     private readonly monotonic: () => number,
-  ) {
-    this.clock = new FleetClock(monotonic)
-  }
+  ) {}
 
   /** Since when the host name stands for this machine, by Redis's clock; 0 where no other is known to have had it. */
   get since(): number {
@@ -55,9 +50,9 @@ export class Membership {
   /** Redis has answered a heartbeat that was sent then, by the monotonic clock. */
   heard(redisMs: number, sent: number): void {
     const now = this.monotonic()
-    this.clock.observe(redisMs, sent, now)
+    this.fleet.clock.observe(redisMs, sent, now)
     this.grace.heard(now)
-    const aheadMs = this.clock.aheadMs()
+    const aheadMs = this.fleet.clock.aheadMs()
     if (this.clockWarned || Math.abs(aheadMs) <= clockOffMs) return
     this.clockWarned = true
     this.log.warn({ aheadMs }, 'this machine’s date is not that of Redis; deadlines go by the date of Redis')
@@ -65,7 +60,7 @@ export class Membership {
 
   /** Publishes `register`: some node takes it from the cluster topic. */
   async register(): Promise<void> {
-    const acceptedAt = this.clock.now()
+    const acceptedAt = this.fleet.clock.now()
     const id = newJobId(acceptedAt)
     const replyTo = this.fleet.keys.replies(`worker-${this.hostname}`)
     const actor = `worker:${this.hostname}`
@@ -94,7 +89,7 @@ export class Membership {
     const found = await this.fleet.docks.identify(this.hostname, this.incarnation, this.identity)
     // Without the lease the next heartbeat decides, and this comes again.
     if (!found) return
-    this.clock.observe(found.redisMs, sent, this.monotonic())
+    this.fleet.clock.observe(found.redisMs, sent, this.monotonic())
     this.sinceMs = found.since
   }
 }

@@ -21,7 +21,7 @@ export function openFleet(redis: RedisClient, prefix: string, shipped: ReadonlyM
   const placements = placementsOf(redis, keys)
   return {
     redis,
-    /** Redis's time, once `heard`. */
+    /** Redis's time, once somebody has let it hear that: workers by their heartbeats, the API by asking. */
     clock,
     prefix,
     keys,

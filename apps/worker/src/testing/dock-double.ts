@@ -1,3 +1,4 @@
+import { FleetClock } from '@deblox/fleet/clock'
 import type { Fleet } from '@deblox/fleet/fleet'
 import { times } from '@deblox/fleet/names'
 import type Docker from 'dockerode'
@@ -20,6 +21,7 @@ export class FleetOfDockDouble {
   private known: string | null = null
 
   readonly fleet = {
+    clock: new FleetClock(),
     keys: { replies: (replica: string) => `replies of ${replica}` },
     jobs: { accept: async ({ record }: { record: { action: string } }) => void this.published.push(record.action) },
     docks: {
