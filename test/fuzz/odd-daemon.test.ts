@@ -30,10 +30,10 @@ test('300 jobs end, each with a cause where it failed, while every answer is odd
   // Several, because jobs of one container wait for one another.
   const ids = Array.from({ length: 20 }, (_, n) => fakes.daemon.add(`web-${n}`).Id)
   await withChance(async (chance) => {
-    for (let batch = 0; batch < 15; batch++) {
+    for (let batch = 0; batch < 3; batch++) {
       fakes.daemon.oddly = (asked) => (isProbe(asked) ? undefined : oddReply(chance).odd)
       const jobs = await Promise.all(
-        Array.from({ length: 20 }, () => fakes.accept(...chance.one(requests(chance.one(ids))))),
+        Array.from({ length: 100 }, () => fakes.accept(...chance.one(requests(chance.one(ids))))),
       )
       for (const job of jobs) {
         expectCause(await fakes.ended(job, 60_000))
