@@ -90,6 +90,26 @@ describe('a job that is worked on', () => {
     await fleet.request(fleet.api, 'DELETE', `/v1/containers/${made.id}?force=true`)
   }, 20_000)
 
+  test('lets those behind it wait, and these can be cancelled and expire meanwhile', async () => {
+    const cmd = ['sh', '-c', 'trap "" TERM; while :; do sleep 1; done']
+    const made = await create(fleet, { hostname: 'dock1', cmd, start: true })
+    const path = `/v1/containers/${made.id}`
+    const stopping = await accepted(fleet, 'POST', `${path}/stop`, { timeout: 300 })
+    await active(stopping)
+    const [deleting, restarting] = [
+      await accepted(fleet, 'DELETE', `${path}?force=true`),
+      await accepted(fleet, 'POST', `${path}/restart`, { expiresAt: new Date(Date.now() + 1_500).toISOString() }),
+    ]
+    await eventually(async () => expect(await fleet.redis.llen(`${fleet.prefix}:deblox.docker.dock1:active`)).toBe(3))
+    expect(await jobOf(fleet, deleting)).toMatchObject({ state: 'waiting', startedAt: null })
+    const cancelled = await jobAfter(`/v1/jobs/${deleting}/cancel`)
+    expect(cancelled).toMatchObject({ state: 'cancelled', startedAt: null, error: { code: 'job_cancelled' } })
+    expect(await ended(fleet, restarting)).toMatchObject({ state: 'expired', startedAt: null })
+    expect(await jobOf(fleet, stopping)).toMatchObject({ state: 'active' })
+    await post(`/v1/jobs/${stopping}/cancel`)
+    expect((await fleet.request(fleet.api, 'DELETE', `${path}?force=true`)).status).toBe(200)
+  }, 30_000)
+
   test('is cancelled soon: a create whose pull hangs leaves nothing behind', async () => {
     // Accepts connections where the engine looks for images first, and never says a word.
     const script = 'require("net").createServer(() => {}).listen(5000, "127.0.0.1", () => console.log("hangs"))'

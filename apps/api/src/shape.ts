@@ -1,7 +1,16 @@
 import type { Action } from '@deblox/actions/define-action'
 import { errorTable } from '@deblox/actions/errors'
 import { envelopeOf } from '@deblox/fleet/envelope'
-import { type Envelope, isFinished, type JobError, type SlotOutcome, type SlotStatus, viewJob } from '@deblox/fleet/job'
+import {
+  type Envelope,
+  isFinished,
+  type JobError,
+  type JobRecord,
+  type JobView,
+  type SlotOutcome,
+  type SlotStatus,
+  viewJob,
+} from '@deblox/fleet/job'
 import { problem } from './errors'
 import type { Answer } from './route'
 import type { Submitted } from './submit'
@@ -23,9 +32,7 @@ export function asRest(action: Action, submitted: Submitted): Answer {
   if (submitted.respondAsync || !slots.every(isFinished)) return accepted(submitted)
   const job = viewJob(record, slots)
   const containers = slots.flatMap(madeContainer)
-  if (job.error) {
-    return problem(job.error, { job: job.id, ...(record.numbered ? { containers, slots: job.slots } : {}) })
-  }
+  if (job.error) return failed(job, record, containers)
   if (action.creates) return { status: 201, body: { job, containers } }
   if (action.silent) return { status: 204 }
   if (action.effect !== 'read') return { status: 200, body: { job } }
@@ -34,6 +41,14 @@ export function asRest(action: Action, submitted: Submitted): Answer {
   const body = bodyOf(outcome.result.envelope)
   const shaped = action.present ? action.present(body, outcome.dock ?? '') : body
   return { status: 200, body: Array.isArray(shaped) ? { items: shaped, nextCursor: null } : shaped }
+}
+
+function failed(job: JobView, { numbered, onFailure }: JobRecord, containers: object[]): Answer {
+  const error = job.error as JobError
+  if (!numbered) return problem(error, { job: job.id })
+  if (onFailure !== 'rollback') return problem(error, { job: job.id, containers, slots: job.slots })
+  const message = `${error.message}; the other containers are being deleted, see the job`
+  return problem({ ...error, message }, { job: job.id, containers: [], slots: job.slots })
 }
 
 /** The wait has ended before the job, or was not wanted: that is no result, and says where the job can be seen. */

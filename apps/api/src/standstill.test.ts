@@ -51,8 +51,14 @@ test('the reason names the dock, and a status as an error of its kind has', asyn
   expect(found?.slots[0]?.error).toMatchObject({ status: 503, message: expect.stringContaining('dock-1') })
 })
 
+test('a job that is worked on by a dock that does not go on says so', async () => {
+  const { fleet } = docksDouble({ 'dock-1': 'daemon-unhealthy' })
+  const found = await withStandstill(fleet, [jobOn(cluster, { ...slot('active'), dock: 'dock-1' })])
+  expect(errorsIn(found)).toEqual(['daemon_unhealthy'])
+})
+
 test.each([
-  ['is worked on', slot('active')],
+  ['is being cancelled', { ...slot(), error: { code: 'job_cancelled' as const, status: 409, message: '' } }],
   ['has ended', completed()],
 ])('a job that %s has no such reason, and nobody is asked', async (_, status) => {
   const { fleet, asked } = docksDouble({ 'dock-1': 'unreachable' })

@@ -2,6 +2,11 @@
 export class Chains {
   private readonly tails = new Map<string, Promise<unknown>>()
 
+  /** Whether whoever comes now has to wait. */
+  isBusy(key: string): boolean {
+    return this.tails.has(key)
+  }
+
   async run<T>(key: string, task: () => Promise<T>): Promise<T> {
     const before = this.tails.get(key) ?? Promise.resolve()
     const result = before.then(task)

@@ -9,24 +9,20 @@ import type { SlotReturn } from '@deblox/fleet/topics'
 import { DelayedError, WaitingError } from 'bullmq'
 import type { Logger } from 'pino'
 import { Cancels } from './cancels'
-import { Chains } from './chains'
 import { Consumer, type SlotJob } from './consumer'
 import type { Dock } from './dock'
 import { reportOf } from './failure'
 import { HandBack } from './hand-back'
-import { Limit } from './limit'
 import { Pulls } from './pulls'
 import { needsDaemon, NotHere, type RunContext } from './run-action'
 import { failed, SlotRunner } from './slot-runner'
+import { LeftLine, Turns } from './turns'
 
 /**
  * How many jobs a dock takes at once: from its own topic, and from the cluster topic, which others serve too. Of its own
  * it takes more than it works on, because many may wait for the turn of one container.
  */
 const concurrency = { own: 300, cluster: 4 }
-
-/** How many jobs a dock works on at once, beside those that wait for a pull. */
-const maxAtWork = 20
 
 /** So many jobs may wait for pulls here: further ones are left to others, or for later. */
 const maxPulling = 100
@@ -49,8 +45,7 @@ export type ConsumersContext = Omit<RunContext, 'pullOnce' | 'workAgain'>
 /** Takes jobs from the cluster topic and from this dock's, in an order that holds for each container. */
 export class Consumers {
   private readonly hostname: string
-  private readonly chains = new Chains()
-  private readonly atWork = new Limit(maxAtWork)
+  private readonly turns: Turns
   private readonly pulls = new Pulls()
   private readonly handBack = new HandBack()
   private readonly cancels: Cancels
@@ -67,6 +62,7 @@ export class Consumers {
   ) {
     const { hostname } = context
     this.hostname = hostname
+    this.turns = new Turns(fleet.jobs, () => fleet.clock.now())
     this.cancels = new Cancels(fleet.endings, hostname, log)
     this.runner = new SlotRunner(
       {
@@ -192,19 +188,21 @@ export class Consumers {
   /** Jobs of one container run one at a time in the order taken; others have a turn of their own. */
   private ordered(job: SlotJob, payload: JobPayload, meantSince: number): Promise<SlotReturn> {
     const slotId = slotJobId(payload.jobId, payload.slot)
-    const key = typeof payload.params['id'] === 'string' ? payload.params['id'] : `job ${slotId}`
     const attempts = job.attemptsStarted
     const giveBack = async (): Promise<unknown> => {
       await this.runner.uncount(payload)
       return job.moveToWait(job.token ?? '')
     }
+    const inTurn = (started: () => boolean, stop: AbortSignal, cancel: AbortSignal): Promise<SlotReturn> =>
+      this.turns.run(payload, mayLeave(payload, attempts) ? cancel : null, async () => {
+        if (!started()) throw new WaitingError()
+        return this.runner.run(payload, { attempts, stop, cancel, meantSince })
+      })
     return this.handBack.guard(giveBack, (started, stop) =>
-      this.chains.run(key, () =>
-        this.atWork.run(async () => {
-          if (!started()) throw new WaitingError()
-          return this.cancels.guard(slotId, (cancel) =>
-            this.runner.run(payload, { attempts, stop, cancel, meantSince }),
-          )
+      this.cancels.guard(slotId, (cancel) =>
+        inTurn(started, stop, cancel).catch((error: unknown) => {
+          if (error instanceof LeftLine && started()) return this.runner.endUnbegun(payload, attempts, error.why)
+          throw error
         }),
       ),
     )
@@ -214,7 +212,7 @@ export class Consumers {
   private async pull(join: () => Promise<void>): Promise<void> {
     if (this.pulls.waiters >= maxPulling) throw new NotHere('too many jobs wait for pulls here')
     try {
-      await this.atWork.outside(async () => {
+      await this.turns.atWork.outside(async () => {
         const ended = join()
         this.cluster.concurrency = concurrency.cluster + this.pulls.waiters
         await ended
@@ -237,6 +235,10 @@ export class Consumers {
     }
   }
 }
+
+/** What an earlier try may have made has to be looked for, which takes a turn. */
+const mayLeave = ({ params }: JobPayload, attempts: number): boolean =>
+  attempts === 1 || typeof params['id'] === 'string'
 
 /** Its id there is that of its slot, maybe after it was handed on. */
 const isItsOwn = ({ jobId, slot }: JobPayload, id = ''): boolean =>

@@ -4,6 +4,11 @@ export class Limit {
 
   constructor(private free: number) {}
 
+  /** Whether whoever comes now has to wait. */
+  get isFull(): boolean {
+    return this.free === 0
+  }
+
   async run<T>(task: () => Promise<T>): Promise<T> {
     const room = this.enter()
     if (room) await room

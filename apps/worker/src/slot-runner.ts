@@ -18,6 +18,7 @@ import type { Logger } from 'pino'
 import { cancelled } from './cancels'
 import { classify, outcomeUnknown, reportOf } from './failure'
 import { Limit } from './limit'
+import { replaced, tooLarge, workerDied } from './refusals'
 import { actionContext, expired, NotHere, readAction, runAction, type RunContext, type Slot } from './run-action'
 
 /** One that was begun so often, by workers that did not live to end it, is what kills them. */
@@ -90,6 +91,16 @@ export class SlotRunner {
       if (answer instanceof Error) throw answer
       return answer
     }
+  }
+
+  /** Ends a slot that was taken and left the line before its turn. Throws what BullMQ keeps of it. */
+  async endUnbegun(payload: JobPayload, attempts: number, why: DebloxError): Promise<never> {
+    const report = reportOf(why)
+    const { hostname: dock } = this.context
+    const ended = { slot: payload.slot, state: stateOf(report.code), dock, attempts, startedAt: null, result: null }
+    const outcome = { ...ended, finishedAt: this.context.now(), error: report }
+    await this.record({ ...payload, again: false, epoch: 0 }, outcome)
+    throw failed(report, dock, why)
   }
 
   /** What comes of it: an outcome and what BullMQ keeps of it, or that it was handed on or had ended. */
@@ -222,21 +233,3 @@ export class SlotRunner {
 /** What BullMQ keeps of a failure: it must not try again by itself, whatever the job's options say. */
 export const failed = (report: JobError, hostname: string, cause: unknown): Error =>
   Object.assign(new UnrecoverableError(failureText(report, hostname)), { cause })
-
-const tooLarge = (length: number): DebloxError =>
-  new DebloxError(
-    'result_too_large',
-    `expected at most ${maxResult} characters from the daemon, got ${length}; ask for less`,
-  )
-
-const replaced = (hostname: string): DebloxError =>
-  new DebloxError(
-    'dock_replaced',
-    `expected the machine that was ${hostname} when the job was accepted, got another one of that name; nothing was done`,
-  )
-
-const workerDied = (starts: number): DebloxError =>
-  new DebloxError(
-    'worker_died',
-    `expected a worker to live through it, but ${starts} that had begun it died; it may have taken effect: look before you ask again`,
-  )

@@ -124,9 +124,19 @@ const onFailure = Joi.string()
   )
 
 const expiresAt = Joi.string()
-  .isoDate()
-  .messages(expected('a time such as 2030-01-31T12:00:00Z'))
-  .description('The job is not begun any more after this time: an ISO 8601 date and time')
+  .pattern(/^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d)$/)
+  .custom((text: string, helpers) => (isDay(text.slice(0, 10)) ? text : helpers.error('any.invalid')))
+  .messages(expected('a time with its zone, such as 2030-01-31T12:00:00Z'))
+  .description(
+    'The job is not begun any more after this time: an ISO 8601 date and time with its zone. ' +
+      'Without it, and at the latest: 24 hours after acceptance, for a read 5 minutes',
+  )
+
+/** Not the 30th of February, which Date takes for the 2nd of March. */
+const isDay = (day: string): boolean => {
+  const date = new Date(`${day}T00:00:00Z`)
+  return !Number.isNaN(date.getTime()) && date.toISOString().startsWith(day)
+}
 
 /** Defines an action once; validation, routes, OpenAPI, dispatch and documents follow from it. */
 export function defineAction<P extends object>(spec: ActionSpec<P>): Action<P> {

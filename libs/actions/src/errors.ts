@@ -10,7 +10,7 @@ export const errorTable = {
   job_not_found: { status: 404, title: 'No such job' },
   method_not_allowed: { status: 405, title: 'The route does not take this method' },
   job_finished: { status: 409, title: 'The job has ended already' },
-  job_not_failed: { status: 409, title: 'Only a job that did not complete can be tried again' },
+  job_not_failed: { status: 409, title: 'The job cannot be tried again, or not now' },
   job_cancelled: { status: 409, title: 'The job was cancelled' },
   dock_replaced: { status: 409, title: 'The job was meant for another machine of that name' },
   ambiguous_container: { status: 409, title: 'More than one container matches' },

@@ -25,7 +25,12 @@ async function accepted(more: Partial<JobRecord> = {}): Promise<JobRecord> {
 }
 
 async function finished(record: JobRecord, ...outcomes: SlotOutcome[]): Promise<void> {
-  for (const outcome of outcomes) await jobs().finish(payloadOf(record, outcome.slot), outcome)
+  for (const outcome of outcomes) {
+    await jobs().finish(payloadOf(record, outcome.slot), outcome)
+    const container = outcome.result?.container
+    // As its dock's worker tells the index.
+    if (container) await use.redis().hset(use.fleet().keys.containers(outcome.dock ?? ''), container.id, '{}')
+  }
 }
 
 /** Tries it again, and accepts that. */
@@ -57,6 +62,31 @@ describe('a job that is tried again', () => {
     await finished(next, made(2))
     expect((await slotsOf(next)).every(isFinished)).toBe(true)
     expect((await slotsOf(record)).map(({ state }) => state)).toEqual(['completed', 'failed', 'completed'])
+  })
+
+  test('makes again what was deleted since', async () => {
+    const record = await accepted()
+    await finished(record, made(1), failed(2), made(3))
+    await use.redis().del(use.fleet().keys.containers(made(3).dock ?? ''))
+    const next = await again(record)
+    expect((await slotsOf(next))[2]).toMatchObject({ state: 'waiting' })
+  })
+
+  test('is tried again once: further tries are those of the retry, which has what it made', async () => {
+    const record = await accepted()
+    await finished(record, made(1), failed(2), made(3))
+    const next = await again(record)
+    await expect(again(record)).rejects.toMatchObject({ code: 'job_not_failed', details: { retry: next.id } })
+    await finished(next, failed(2))
+    expect(await again(next)).toMatchObject({ retryOf: next.id, origin: record.id })
+  })
+
+  test('is still to be tried again where that was cut short before the retry was accepted', async () => {
+    const record = await accepted()
+    await finished(record, failed(1), failed(2), failed(3))
+    const first = await endings().again(record.id, replyTo(), Date.now())
+    const second = await again(record)
+    expect(second.id).toBe(first.record.id)
   })
 
   test('and again acts as the first one: what any of them made is found', async () => {

@@ -18,6 +18,7 @@ import { isPayload } from './payload'
 import type { Placements } from './placement'
 import { noteScript } from './job-scripts'
 import { overRedis, type RedisClient, runScript } from './redis'
+import { retriesOf } from './retry'
 import { standing } from './standing'
 import type { SlotReturn, Topics } from './topics'
 
@@ -95,29 +96,7 @@ export function endingsOf(redis: RedisClient, { keys, topics, jobs, placements, 
       return (await redis.spop(keys.cancels(hostname), 1_000)) ?? []
     },
 
-    /**
-     * A new job that does what a job that has ended left undone: slots that completed are not done again, and what the
-     * others left half done is taken up. Throws `job_not_found`, `job_not_failed`.
-     */
-    async again(id: string, replyTo: string, now: number): Promise<{ record: JobRecord; ended: SlotOutcome[] }> {
-      const { record: old, slots, places } = await jobs.status(id)
-      const ended = slots.filter(isFinished)
-      const isCompleted = ({ state, undoneBy }: SlotOutcome) => state === 'completed' && undoneBy === undefined
-      if (ended.length < slots.length || ended.every(isCompleted)) throw jobNotFailed(id, ended.length < slots.length)
-      if (await isBeingUndone(id, ended)) throw beingUndone(id)
-      const { expiresAt, ...rest } = old
-      const record = {
-        ...rest,
-        id: newJobId(now),
-        retryOf: old.id,
-        origin: old.origin ?? old.id,
-        replyTo,
-        acceptedAt: now,
-        topics: places.map(({ topic }) => topic),
-        ...(expiresAt !== undefined && { expiresAt: now + expiresAt - old.acceptedAt }),
-      }
-      return { record, ended: ended.filter(isCompleted) }
-    },
+    ...retriesOf(redis, keys, jobs),
 
     /** Ends what waits beyond its deadline. What is worked on is left to whoever works on it. */
     async expire(id: string): Promise<void> {
@@ -169,14 +148,6 @@ export function endingsOf(redis: RedisClient, { keys, topics, jobs, placements, 
       return true
     },
   })
-
-  /** Whether what a job made is still to be deleted: whoever found it now would lose it. */
-  async function isBeingUndone(id: string, slots: SlotOutcome[]): Promise<boolean> {
-    if ((await redis.sismember(keys.rollbacks, id)) === 1) return true
-    const undoing = slots.flatMap(({ undoneBy }) => undoneBy ?? [])
-    const found = await Promise.all(undoing.map((job) => jobs.status(job).catch(unlessGone)))
-    return found.some((job) => job !== null && !job.slots.every(isFinished))
-  }
 
   /** Deletes by a job of its own what a slot made: that waits for its dock, and can be looked at. */
   async function undo(record: JobRecord, { slot, dock, result, state }: SlotOutcome): Promise<void> {
@@ -231,18 +202,6 @@ const failure = (code: ErrorCode, message: string): JobError => ({ code, status:
 
 const jobFinished = (id: string): DebloxError =>
   new DebloxError('job_finished', `id: expected a job that has not ended, got ${id}, which has`)
-
-const jobNotFailed = (id: string, isUnfinished: boolean): DebloxError =>
-  new DebloxError(
-    'job_not_failed',
-    `id: expected a job that has ended and did not complete, got ${id}, which ${isUnfinished ? 'has not ended' : 'completed'}`,
-  )
-
-const beingUndone = (id: string): DebloxError =>
-  new DebloxError(
-    'job_not_failed',
-    `id: expected a job of which nothing is being undone, got ${id}, whose containers are still to be deleted`,
-  )
 
 function unlessUnreadable(error: unknown): undefined {
   if (!(error instanceof SyntaxError)) throw error

@@ -195,7 +195,8 @@ export function viewJob(record: JobRecord, slots: SlotStatus[]): JobView {
     slots: slots.map(viewSlot),
     attempts: Math.max(0, ...slots.map(({ attempts }) => attempts)),
     createdAt: isoTime(record.acceptedAt),
-    startedAt: started.length > 0 ? isoTime(Math.min(...started)) : null,
+    // What an earlier job has done counts from the beginning of this one.
+    startedAt: started.length > 0 ? isoTime(Math.max(record.acceptedAt, Math.min(...started))) : null,
     expiresAt: record.expiresAt === undefined ? null : isoTime(record.expiresAt),
     retryOf: record.retryOf ?? null,
     finishedAt: isOver ? isoTime(Math.max(...finished.map(({ finishedAt }) => finishedAt))) : null,

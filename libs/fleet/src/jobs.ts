@@ -5,18 +5,16 @@ import {
   isFinished,
   type JobPayload,
   type JobRecord,
-  type JobView,
   payloadOf,
   type SlotOutcome,
   slotJobId,
   type SlotStatus,
   timeOfJobId,
-  viewJob,
 } from './job'
 import { dockOfTopic, type FleetKeys, times } from './names'
 import { outcomesOf } from './outcomes'
 import { overRedis, type RedisClient, runScript } from './redis'
-import { standing } from './standing'
+import { standing, unfinished } from './standing'
 import type { Topics } from './topics'
 
 /** A job that is to be accepted. */
@@ -103,15 +101,15 @@ export function jobsOf(redis: RedisClient, keys: FleetKeys, topics: Topics) {
       ...ended.flatMap((outcome) => [outcome.slot, JSON.stringify(outcome)]),
     )) as [string, string] | null
 
-  /** The record and how each slot stands. Throws `job_not_found`. */
-  const status = async (id: string): Promise<JobStatus> => {
+  /** The record and how each slot stands, with results that have a key of their own or without. Throws `job_not_found`. */
+  const status = async (id: string, results: 'all' | 'small' = 'all'): Promise<JobStatus> => {
     const fields = await readRecord(id)
     const record = parseRecord(fields)
     const places = record.topics.map((topic, n) => ({
       topic: fields[`topic:${n + 1}`] ?? topic,
       id: slotJobId(id, n + 1, Number(fields[`hop:${n + 1}`] ?? 0)),
     }))
-    const slots = await Promise.all(places.map((place, n) => slotStatus(record, n + 1, place, fields)))
+    const slots = await Promise.all(places.map((place, n) => slotStatus(record, n + 1, place, fields, results)))
     return { record, slots, places }
   }
 
@@ -171,7 +169,8 @@ export function jobsOf(redis: RedisClient, keys: FleetKeys, topics: Topics) {
     async list(limit: number, cursor?: string): Promise<{ items: JobStatus[]; nextCursor: string | null }> {
       const start = cursor === undefined ? 0 : await placeAfter(cursor)
       const ids = await redis.zrange(keys.jobs, String(start), String(start + limit), 'REV')
-      const found = await Promise.all(ids.slice(0, limit).map((id) => status(id).catch(unlessGone)))
+      // Of a page of large results nobody would see the end.
+      const found = await Promise.all(ids.slice(0, limit).map((id) => status(id, 'small').catch(unlessGone)))
       const items = found.flatMap((job) => job ?? [])
       return { items, nextCursor: ids.length > limit ? (ids[limit - 1] ?? null) : null }
     },
@@ -188,24 +187,22 @@ export function jobsOf(redis: RedisClient, keys: FleetKeys, topics: Topics) {
     slot: number,
     { topic, id }: SlotPlace,
     fields: Record<string, string>,
+    results: 'all' | 'small',
   ): Promise<SlotStatus> {
     const known = fields[`slot:${slot}`]
     if (known !== undefined) {
       const undoneBy = fields[`undone:${slot}`]
       const outcome = { ...(JSON.parse(known) as SlotOutcome), ...(undoneBy !== undefined && { undoneBy }) }
-      if (outcome.state !== 'completed' || outcome.result) return outcome
+      if (outcome.state !== 'completed' || outcome.result || results === 'small') return outcome
       // Its envelope was too large to be kept here.
       return { ...outcome, result: await outcomes.result(record, slot) }
     }
     const job = await topics.queue(topic).getJob(id)
     const found = standing(slot, job, job ? await job.getState() : 'waiting')
-    if (!isFinished(found)) return { ...found, dock: found.dock ?? job?.processedBy ?? dockOfTopic(topic) }
+    if (!isFinished(found)) return unfinished(found, job?.processedBy ?? dockOfTopic(topic), slot, fields)
     return outcomes.settle(payloadOf(record, slot), { ...found, dock: found.dock ?? dockOfTopic(topic) })
   }
 }
-
-/** The jobs of a list as the API shows them. */
-export const viewJobs = (jobs: JobStatus[]): JobView[] => jobs.map(({ record, slots }) => viewJob(record, slots))
 
 const parseRecord = (fields: Record<string, string>): JobRecord => JSON.parse(fields['record'] as string) as JobRecord
 

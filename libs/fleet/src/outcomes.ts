@@ -1,4 +1,4 @@
-import { countStartScript, finishScript } from './job-scripts'
+import { countStartScript, finishScript, noteScript } from './job-scripts'
 import { type JobPayload, type JobRecord, type SlotOutcome, type SlotResult } from './job'
 import { digest } from './digest'
 import { counts, type FleetKeys, times } from './names'
@@ -92,6 +92,13 @@ export function outcomesOf(redis: RedisClient, keys: FleetKeys) {
         cancelled: Boolean(cancelled),
         starts: Number(starts ?? 0),
       }
+    },
+
+    /** Notes that a slot was taken and waits for its turn on its dock, or that it does so no longer. */
+    async queued({ jobId, slot }: JobPayload, waits: boolean): Promise<void> {
+      const field = `queued:${slot}`
+      if (waits) await runScript(redis, noteScript, [keys.job(jobId)], [field, '1'])
+      else await redis.hdel(keys.job(jobId), field)
     },
 
     /** Counts that a worker begins a slot that was begun before, or, with -1, that it has given it back in order. */

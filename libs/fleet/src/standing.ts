@@ -52,3 +52,25 @@ export const failureText = ({ code, ...error }: JobError, dock: string): string 
 /** What the slot brought about, if BullMQ's record of it says so. */
 export const resultOf = (job: Job<JobPayload, SlotReturn> | undefined): SlotResult | null =>
   job?.returnvalue && 'envelope' in job.returnvalue ? job.returnvalue : null
+
+/** How a slot stands that BullMQ has not seen end: it may have been taken, and wait for its turn on its dock. */
+export function unfinished(
+  found: Exclude<SlotStatus, SlotOutcome>,
+  dock: string | null,
+  slot: number,
+  fields: Record<string, string>,
+): SlotStatus {
+  const isQueued = found.state === 'active' && fields[`queued:${slot}`] !== undefined
+  return {
+    ...found,
+    ...(isQueued && { state: 'waiting', startedAt: null }),
+    ...(fields['cancel'] !== undefined && { error: beingCancelled }),
+    dock: found.dock ?? dock,
+  }
+}
+
+const beingCancelled: JobError = {
+  code: 'job_cancelled',
+  status: errorTable.job_cancelled.status,
+  message: 'it is being cancelled: its dock is told, and ends it when it can',
+}
