@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { Hopeless } from './eventually'
 import { freeze } from './freeze'
 import { repository } from './repository'
-import { mark } from './run-folder'
+import { mark, stateFolder } from './run-folder'
 
 export interface Exit {
   code: number | null
@@ -158,5 +158,6 @@ export function startProgram(
 ): RunningProcess {
   const node = [process.execPath, ...nodeArgs, main]
   const [command = '', ...args] = namespace ? ['nsenter', `--net=/run/netns/${namespace}`, ...node] : node
-  return new RunningProcess({ name, command, args, env })
+  const state: Record<string, string> = program === 'worker' ? { DEBLOX_STATE_DIR: stateFolder() } : {}
+  return new RunningProcess({ name, command, args, env: { ...state, ...env } })
 }

@@ -20,6 +20,9 @@ export function runFolder(): string {
   return folder
 }
 
+/** Where workers keep which machine they are, unless a test says otherwise; it goes with the run. */
+export const stateFolder = (): string => join(runFolder(), 'state')
+
 /** What every process that a test starts has in its environment, and no other has: by this mark leaked ones are found. */
 export function mark(): Record<string, string> {
   return { [MARK]: runFolder() }
