@@ -20,7 +20,9 @@ test('a worker without names, claims and leases is found to double a container',
 
     const { worker } = site.machine('dock1')
     await site.machine('dock1').arm('after-create', 1)
-    await eventually(() => load.create({}).then(() => !worker.running), Boolean, { within: 30_000, every: 100 })
+    // Several at once, so that each of the three is given one.
+    const someCreates = () => Promise.all(Array.from({ length: 6 }, () => load.create({})))
+    await eventually(() => someCreates().then(() => !worker.running), Boolean, { within: 60_000, every: 500 })
     await worker.exited
 
     const found = await oracle.judge(history.of(0))
