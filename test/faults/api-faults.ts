@@ -1,49 +1,13 @@
-import { beyondLease, done, type Kind, replicas } from './fault'
+import { beyondLease, freeze, hits, kill, type Kind, replicas, type Scene, terminate } from './fault'
 
-const onApi = { targets: replicas, lanes: (api: string) => [api] }
-
-const kill: Kind = {
-  ...onApi,
-  name: 'API: kill -9',
-  holds: 1,
-  takes: 2,
-  async inject({ site, target }) {
-    const api = site.api(target)
-    site.inHand.add(target)
-    const exit = await api.process.kill()
-    return {
-      proof: () => (exit.signal === 'SIGKILL' ? 'ended by SIGKILL' : undefined),
-      heal: async () => site.launchApi(api),
-    }
-  },
-}
-
-const freeze: Kind = {
-  ...onApi,
-  name: 'API: frozen',
-  holds: beyondLease,
-  takes: beyondLease,
-  async inject({ site, target }) {
-    const { process } = site.api(target)
-    await process.pause()
-    return { proof: done('all its threads stand still'), heal: async () => process.resume() }
-  },
-}
-
-const terminate: Kind = {
-  ...onApi,
-  name: 'API: SIGTERM',
-  holds: 0,
-  takes: 3,
-  async inject({ site, target }) {
-    const api = site.api(target)
-    site.inHand.add(target)
-    const exit = await api.process.stop(15_000)
-    return {
-      proof: done(`ended with exit code ${exit.code}`),
-      heal: async () => site.launchApi(api),
-    }
-  },
+const onApi = {
+  targets: replicas,
+  lanes: (api: string) => [api],
+  victim: ({ site, target }: Scene) => ({
+    process: () => site.api(target).process,
+    hold: () => void site.inHand.add(target),
+    mend: async () => site.mendApi(site.api(target)),
+  }),
 }
 
 const caller: Kind = {
@@ -52,14 +16,22 @@ const caller: Kind = {
   lanes: () => ['callers'],
   holds: 0,
   takes: 2,
-  async inject({ load, random, history }) {
-    const before = history.byKey.size
-    for (let n = 0; n < 3; n++) await load.createImpatiently(1 + random.below(60))
+  async inject({ load, random }) {
+    const leave = () => load.createImpatiently(1 + random.below(60))
+    let answered = [await leave(), await leave(), await leave()].includes(true)
     return {
-      proof: () => (history.byKey.size > before ? 'asked again, and answered with a job' : undefined),
+      async proof() {
+        answered ||= await leave()
+        return answered ? 'left, asked again, and answered with a job' : undefined
+      },
       heal: async () => {},
     }
   },
 }
 
-export const apiFaults: Kind[] = [kill, freeze, terminate, caller]
+export const apiFaults: Kind[] = [
+  hits({ ...onApi, name: 'API: kill -9', blow: kill, holds: 1, takes: 2 }),
+  hits({ ...onApi, name: 'API: frozen', blow: freeze, holds: beyondLease, takes: beyondLease }),
+  hits({ ...onApi, name: 'API: SIGTERM', blow: terminate, holds: 0, takes: 3 }),
+  caller,
+]

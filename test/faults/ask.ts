@@ -1,12 +1,8 @@
 import type { Api } from '../support/api'
+import { type Reply, send } from '../support/http'
 
-/** An answer of the API, as far as the campaign looks. */
-export interface Answer {
-  status: number
-  location: string | null
-  // oxlint-disable-next-line typescript/no-explicit-any -- JSON is untyped, and each reader looks for its own fields
-  body: any
-}
+/** An answer of the API, as far as the campaign looks: what its body is has to be found out. */
+export type Answer = Omit<Reply, 'body'> & { body: unknown }
 
 export interface Question {
   method: string
@@ -18,22 +14,12 @@ export interface Question {
 }
 
 /** One request as an impatient caller sends it: no answer is an answer here, since faults are on. */
-export async function ask(
-  api: Api,
-  { method, path, body, headers = {}, within = 8_000 }: Question,
-): Promise<Answer | undefined> {
-  try {
-    const response = await fetch(`${api.url}${path}`, {
-      method,
-      headers: { ...headers, ...(body && { 'content-type': 'application/json' }) },
-      ...(body && { body: JSON.stringify(body) }),
-      signal: AbortSignal.timeout(within),
-    })
-    const text = await response.text()
-    const isJson = /[/+]json\b/.test(response.headers.get('content-type') ?? '')
-    const location = response.headers.get('location')
-    return { status: response.status, location, body: isJson ? JSON.parse(text) : text }
-  } catch {
-    return undefined
-  }
+export function ask(api: Api, { method, path, body, headers, within = 8_000 }: Question): Promise<Answer | undefined> {
+  return send(`${api.url}${path}`, method, body, headers, within).catch(() => undefined)
+}
+
+/** The items of a list; none where the answer is not one. */
+export function itemsOf<Item>(answer: Answer | undefined): Item[] {
+  const { items } = (answer?.body ?? {}) as { items?: Item[] }
+  return items ?? []
 }

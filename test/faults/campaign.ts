@@ -61,6 +61,9 @@ export interface CampaignOptions {
 /** How long is waited for the proof that a fault has happened, in milliseconds. */
 const proofMs = 90_000
 
+/** How long one look for it may take, in milliseconds: a daemon that is hit may never answer. */
+const proofLookMs = 30_000
+
 /** So many requests are sent at once just before a fault. */
 const burst = 3
 
@@ -160,7 +163,7 @@ async function carryOut(fault: PlannedFault, scene: Scene): Promise<Carried> {
     // The fault's own duration.
     await pause(fault.kind.holds * 1000)
     const proof = eventually(
-      () => struck.proof(),
+      () => inTime(Promise.resolve(struck.proof()), `${fault.kind.name} is looked for`, proofLookMs),
       (words) => words !== undefined,
       {
         within: proofMs,
@@ -188,10 +191,10 @@ async function carryOut(fault: PlannedFault, scene: Scene): Promise<Carried> {
 /** Longer than any fault takes, in milliseconds: nothing is waited for without an end. */
 const strikeMs = 120_000
 
-async function inTime<T>(task: Promise<T>, what: string): Promise<T> {
+async function inTime<T>(task: Promise<T>, what: string, ms = strikeMs): Promise<T> {
   const over = new AbortController()
-  const tooLate = pause(strikeMs, undefined, { signal: over.signal, ref: false }).then(() => {
-    throw new Error(`not within ${strikeMs / 1000} s: ${what}`)
+  const tooLate = pause(ms, undefined, { signal: over.signal, ref: false }).then(() => {
+    throw new Error(`not within ${ms / 1000} s: ${what}`)
   })
   tooLate.catch(() => undefined)
   return Promise.race([task, tooLate]).finally(() => over.abort())

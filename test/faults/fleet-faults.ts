@@ -1,5 +1,5 @@
 import { eventually } from '../support/eventually'
-import { ask } from './ask'
+import { type Answer, ask } from './ask'
 import { docks, type Kind, type Scene, workerLane } from './fault'
 
 /** Taken out of the fleet under load, and put back: its containers are left running, and its jobs must end. */
@@ -19,7 +19,10 @@ const unregistered: Kind = {
           path: `/v1/docks/${target}`,
           within: 2_000,
         })
-        return seen?.status === 404 ? 'the API knows it no more' : undefined
+        if (seen?.status === 404) return 'the API knows it no more'
+        // A worker that was started again in between has registered itself.
+        if (seen?.status === 200) await send(scene, 'DELETE', target)
+        return undefined
       },
       heal: () => register(scene, target),
     }
@@ -31,11 +34,15 @@ export const register = (scene: Pick<Scene, 'site' | 'random'>, hostname: string
 
 /** Asks until it is done, of either replica. */
 async function insist({ site, random }: Pick<Scene, 'site' | 'random'>, method: string, hostname: string) {
+  const isDone = (answer: Answer | undefined) => (answer?.status ?? 500) < 300 && answer?.status !== 202
+  const look = () => send({ site, random }, method, hostname)
+  await eventually(look, isDone, { within: 90_000, every: 200, what: `${method} of ${hostname}` })
+}
+
+function send({ site, random }: Pick<Scene, 'site' | 'random'>, method: string, hostname: string) {
   const body = method === 'PUT' ? { body: {} } : {}
   const path = `/v1/docks/${hostname}`
-  const look = () => ask(random.one(site.apis), { method, path, ...body, headers: { Prefer: 'wait=5' } })
-  const isDone = (answer: Awaited<ReturnType<typeof look>>) => (answer?.status ?? 500) < 300 && answer?.status !== 202
-  await eventually(look, isDone, { within: 40_000, every: 200, what: `${method} ${path}` })
+  return ask(random.one(site.apis), { method, path, ...body, headers: { Prefer: 'wait=5' } })
 }
 
 export const fleetFaults: Kind[] = [unregistered]

@@ -46,8 +46,8 @@ export class History {
   }
 }
 
-function jobIdIn({ body, location }: Answer): string | undefined {
-  const job: unknown = body?.job?.id ?? body?.job
-  if (typeof job === 'string') return job
-  return location?.replace(/^\/v1\/jobs\//, '')
+function jobIdIn({ body, headers }: Answer): string | undefined {
+  const { job } = (body ?? {}) as { job?: string | { id?: string } }
+  const id = typeof job === 'object' ? job.id : job
+  return id ?? headers.get('location')?.replace(/^\/v1\/jobs\//, '')
 }

@@ -56,6 +56,14 @@ export class Host {
     await eventually(look, undefined, { within: 60_000, what: `${this.engine.name} answers` })
   }
 
+  /** However its daemons stand: afterwards they run, thawed. */
+  async mend(): Promise<void> {
+    this.containerd?.resume()
+    this.dockerd?.resume()
+    if (!this.containerd?.running) await this.startContainerd()
+    if (!this.dockerd?.running) await this.startDockerd()
+  }
+
   /** Whether it is there: its cleaning begins with taking this away. */
   get exists(): boolean {
     return existsSync(this.#pidFile)

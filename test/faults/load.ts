@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Api } from '../support/api'
 import { eventually } from '../support/eventually'
-import { type Answer, ask, type Question } from './ask'
+import { ask, itemsOf, type Question } from './ask'
 import type { History } from './history'
 import type { Random } from './random'
 import type { Site } from './site'
@@ -65,12 +65,17 @@ export class Load {
     return id as string
   }
 
-  /** A caller who leaves before the answer comes, and asks again with the same key, at the other replica as well. */
-  async createImpatiently(afterMs: number): Promise<void> {
+  /**
+   * A caller who leaves before the answer comes, and asks again with the same key, at the other replica as well. False where
+   * the first answer came too soon for that, or none came later.
+   */
+  async createImpatiently(afterMs: number): Promise<boolean> {
     const order = this.#creation({})
     const key = randomUUID()
-    await this.#send(this.#anyApi(), order, key, afterMs)
-    for (const api of this.random.shuffled(this.site.apis)) await this.#send(api, order, key)
+    const hasLeft = (await this.#send(this.#anyApi(), order, key, afterMs)) === undefined
+    const answers: (string | undefined)[] = []
+    for (const api of this.random.shuffled(this.site.apis)) answers.push(await this.#send(api, order, key))
+    return hasLeft && answers.some((id) => id !== undefined)
   }
 
   /** Some requests at once, so that a fault that comes now meets jobs at every stage. */
@@ -108,7 +113,7 @@ export class Load {
 
   async #anyOrder(): Promise<Order> {
     const listed = await ask(this.#anyApi(), { method: 'GET', path: '/v1/containers?limit=200', within: 3_000 })
-    const ids = ((listed?.body?.items ?? []) as { id: string }[]).map(({ id }) => id)
+    const ids = itemsOf<{ id: string }>(listed).map(({ id }) => id)
     if (ids.length < 3 || this.random.happens(ids.length > fullHouse ? 0.2 : 0.45))
       return this.#creation(this.#anyFields())
     const id = this.random.one(ids)
@@ -140,7 +145,7 @@ export class Load {
     const prefer = this.random.happens(0.5) ? 'respond-async' : 'wait=5'
     const headers: Record<string, string> = { Prefer: prefer, ...(key !== undefined && { 'Idempotency-Key': key }) }
     const question: Question = { method, path, headers, ...(body && { body }), ...(within && { within }) }
-    const answer: Answer | undefined = await ask(api, question)
+    const answer = await ask(api, question)
     return this.history.note(answer, { asked, isCreate, isDelete, ...(container && { container }) }, key)
   }
 

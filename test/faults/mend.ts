@@ -11,20 +11,14 @@ export async function mendAll(scene: Pick<Scene, 'site' | 'random'>): Promise<vo
   await mendRedis(scene)
   await Promise.all(site.machines.map(mendHost))
   for (const machine of site.machines) await machine.mend()
-  for (const api of site.apis) {
-    api.process.resume()
-    if (!api.process.running) site.launchApi(api)
-  }
+  for (const api of site.apis) site.mendApi(api)
   await Promise.all(site.machines.map(({ hostname }) => register(scene, hostname)))
 }
 
 async function mendHost(machine: Machine): Promise<void> {
   const { host } = machine
-  host.containerd?.resume()
-  host.dockerd?.resume()
   await joinNetwork(machine)
-  if (!host.containerd?.running) await host.startContainerd()
-  if (!host.dockerd?.running) await host.startDockerd()
+  await host.mend()
   const answers = () => host.engine.docker.ping()
   await eventually(answers, undefined, { within: 30_000, what: `${host.engine.name} answers` })
 }

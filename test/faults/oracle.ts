@@ -1,6 +1,6 @@
 import type { CensusRow } from '../support/dock'
 import { eventually } from '../support/eventually'
-import { ask } from './ask'
+import { ask, itemsOf } from './ask'
 import type { Acknowledged, History } from './history'
 import type { Site } from './site'
 
@@ -21,7 +21,7 @@ interface JobSeen {
 const terminal = new Set(['completed', 'failed', 'expired', 'cancelled'])
 
 /** So long after the last fault has been healed all must be in order, in milliseconds; per step. */
-const bounds = { ready: 40_000, jobs: 180_000, topics: 20_000, containers: 35_000 }
+const bounds = { ready: 40_000, jobs: 180_000, topics: 20_000, containers: 30_000 }
 
 export interface OracleOptions {
   /** Whether the docks must be ready and the index right, which only Deblox's own workers see to. */
@@ -34,7 +34,6 @@ export interface OracleOptions {
 export class Oracle {
   /** How each acknowledged job ended, when that was first seen. */
   readonly ended = new Map<string, string>()
-  /** Engines that had to be restarted because they themselves did not answer: no promise of Deblox's. */
   /** What failed jobs gave as their reason. */
   readonly failures = new Map<string, string[]>()
   readonly #jobs = new Map<string, JobSeen>()
@@ -178,14 +177,14 @@ export class Oracle {
   }
 
   async #indexIsRight(): Promise<void> {
-    const tell = ({ id, name, dock, state }: { id: string; name: string; dock: string; state: string }) =>
+    const tell = ({ id, name, dock, state }: Pick<CensusRow, 'id' | 'name' | 'dock' | 'state'>) =>
       `${dock} ${id.slice(0, 12)} ${name} ${state}`
     const look = async () => {
       const [census, ...lists] = await Promise.all([
         this.#census(),
         ...this.site.apis.map(async (api) => {
           const answer = await ask(api, { method: 'GET', path: '/v1/containers?limit=1000' })
-          return (answer?.body?.items ?? []) as { id: string; name: string; dock: string; state: string }[]
+          return itemsOf<Pick<CensusRow, 'id' | 'name' | 'dock' | 'state'>>(answer)
         }),
       ])
       const engines = census.map(tell)

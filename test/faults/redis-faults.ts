@@ -2,41 +2,36 @@ import { appendFile, readdir, rm, statfs } from 'node:fs/promises'
 import { execFile } from 'node:child_process'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { beyondLease, done, type Kind, type Scene } from './fault'
+import { beyondLease, freeze, hits, kill, type Kind, type Scene } from './fault'
+import type { Site } from './site'
 
 const run = promisify(execFile)
 
-const onRedis = { targets: ['redis'], lanes: () => ['redis'] }
+const where = { targets: ['redis'], lanes: () => ['redis'] }
 
-const away = (seconds: number): Kind => ({
-  ...onRedis,
-  name: `Redis: kill -9, away for ${seconds} s`,
-  holds: seconds,
-  takes: seconds + 1,
-  ...(seconds > 5 && { longOnly: true as const }),
-  async inject({ site: { redis } }) {
-    const exit = await redis.kill()
-    return {
-      proof: () => (exit.signal === 'SIGKILL' ? 'ended by SIGKILL' : undefined),
-      heal: () => redis.start(),
-    }
-  },
-})
-
-const freeze: Kind = {
-  ...onRedis,
-  name: 'Redis: frozen',
-  holds: beyondLease,
-  takes: beyondLease,
-  async inject({ site: { redis } }) {
-    await redis.pause()
-    return { proof: done('all its threads stand still'), heal: async () => redis.resume() }
-  },
+const onRedis = {
+  ...where,
+  victim: ({ site }: Scene) => ({ process: () => site.redis.process, mend: () => runRedis(site) }),
 }
+
+async function runRedis({ redis }: Site): Promise<void> {
+  redis.resume()
+  if (!redis.process.running) await redis.start()
+}
+
+const away = (seconds: number): Kind =>
+  hits({
+    ...onRedis,
+    name: `Redis: kill -9, away for ${seconds} s`,
+    blow: kill,
+    holds: seconds,
+    takes: seconds + 1,
+    ...(seconds > 5 && { longOnly: true as const }),
+  })
 
 /** What a power cut leaves: all that was synced, and after it a command of which only the beginning was written. */
 const torn: Kind = {
-  ...onRedis,
+  ...where,
   name: 'Redis: AOF torn after its last fsync',
   holds: 0,
   takes: 1,
@@ -61,28 +56,37 @@ const torn: Kind = {
 const byNumber = (one: string, other: string): number => Number(one.split('.')[2]) - Number(other.split('.')[2])
 
 const fullMemory: Kind = {
-  ...onRedis,
+  ...where,
   name: 'Redis: maxmemory reached',
   holds: 3,
   takes: 4,
   async inject(scene) {
-    const { redisClient, prefix } = scene.site
-    const info = await redisClient.info('memory')
-    const used = Number(/used_memory:(\d+)/.exec(info)?.[1])
-    await redisClient.config('SET', 'maxmemory', Math.round(used * 0.98))
+    await fillMemory(scene)
     return {
       async proof() {
-        const probe = `${prefix}:faults-probe`
-        const refused = await redisClient.set(probe, '1').then(
-          () => undefined,
-          (error: Error) => error.message,
-        )
-        await redisClient.del(probe)
-        return refused?.startsWith('OOM') ? refused : undefined
+        const refused = await refusal(scene)
+        // Buffers come and go: what is in use may have sunk below the limit.
+        if (refused === undefined) await fillMemory(scene)
+        return refused
       },
       heal: () => freeMemory(scene),
     }
   },
+}
+
+/** Nothing is written: there is less memory than is in use now. */
+async function fillMemory({ site: { redisClient } }: Scene): Promise<void> {
+  const info = await redisClient.info('memory')
+  const used = Number(/used_memory:(\d+)/.exec(info)?.[1])
+  await redisClient.config('SET', 'maxmemory', Math.round(used * 0.9))
+}
+
+/** Redis's own words where it writes nothing for want of memory. */
+async function refusal({ site: { redisClient, prefix } }: Scene): Promise<string | undefined> {
+  const probe = `${prefix}:faults-probe`
+  const words = await redisClient.set(probe, '1').catch((error: Error) => error.message)
+  await redisClient.del(probe)
+  return words.startsWith('OOM') ? words : undefined
 }
 
 const freeMemory = async ({ site }: Pick<Scene, 'site'>): Promise<void> => {
@@ -91,16 +95,21 @@ const freeMemory = async ({ site }: Pick<Scene, 'site'>): Promise<void> => {
 
 /** With `appendfsync always` Redis ends when it cannot write: it has promised what it could not keep. */
 const fullDisk: Kind = {
-  ...onRedis,
+  ...where,
   name: 'Redis: disk of its AOF full',
   holds: 1,
   takes: 4,
   async inject(scene) {
-    const { redis } = scene.site
+    const { redis, redisClient, prefix } = scene.site
     const { process, folder } = redis
     await fill(folder)
     return {
-      proof: () => process.lines.find((line) => !process.running && /AOF write error|No space left/.test(line)),
+      proof() {
+        if (!process.running) return process.lines.find((line) => /AOF write error|No space left/.test(line))
+        // Others may have nothing to write just now. Redis never answers the write that ends it.
+        redisClient.set(`${prefix}:faults-probe`, 'x'.repeat(pageBytes), 'PX', 1_000).catch(() => undefined)
+        return undefined
+      },
       async heal() {
         await emptyDisk(scene)
         await process.kill()
@@ -111,6 +120,8 @@ const fullDisk: Kind = {
 }
 
 const filler = 'filler'
+
+const pageBytes = 4096
 
 /** Leaves a few pages, which the load fills soon. Redis may take the room in between: then there is less to be had. */
 async function fill(folder: string, triesLeft = 5): Promise<void> {
@@ -145,7 +156,7 @@ const repliesLost = (who: string, lanes: string[]): Kind => ({
 
 export const redisFaults: Kind[] = [
   ...[1, 5, 20, 60].map(away),
-  freeze,
+  hits({ ...onRedis, name: 'Redis: frozen', blow: freeze, holds: beyondLease, takes: beyondLease }),
   torn,
   fullMemory,
   fullDisk,
@@ -157,7 +168,6 @@ export const redisFaults: Kind[] = [
 export async function mendRedis({ site }: Pick<Scene, 'site'>): Promise<void> {
   for (const proxy of site.proxies.values()) proxy.loseReplies(false)
   await emptyDisk({ site })
-  site.redis.resume()
-  if (!site.redis.process.running) await site.redis.start()
+  await runRedis(site)
   await freeMemory({ site })
 }

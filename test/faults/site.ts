@@ -9,7 +9,7 @@ import { freePort } from '../support/free-port'
 import type { HowToStart, RunningProcess } from '../support/processes'
 import { RedisServer } from '../support/redis'
 import { runFolder } from '../support/run-folder'
-import { ask } from './ask'
+import { ask, itemsOf } from './ask'
 import { Host } from './host'
 import { Machine } from './machine'
 import { Proxy } from './proxy'
@@ -80,6 +80,13 @@ export class Site {
     this.#watch(api, api.launch())
   }
 
+  /** However a replica stands: afterwards it runs, thawed and looked after. */
+  mendApi(api: Api): void {
+    this.inHand.delete(api.name)
+    api.process.resume()
+    if (!api.process.running) this.launchApi(api)
+  }
+
   #watch(api: Api, process: RunningProcess): void {
     this.apiProcesses.push(process)
     void process.exited.then((exit) => {
@@ -97,7 +104,7 @@ export class Site {
       Promise.all(
         this.apis.map(async (api) => {
           const answer = await ask(api, { method: 'GET', path: '/v1/docks', within: 2_000 })
-          const items = (answer?.body?.items ?? []) as { hostname: string; state: string }[]
+          const items = itemsOf<{ hostname: string; state: string }>(answer)
           return items.map(({ hostname, state }) => `${hostname} ${state}`).sort()
         }),
       )

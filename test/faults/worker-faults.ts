@@ -1,47 +1,29 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
-import { readdir } from 'node:fs/promises'
+import { readdir, rm } from 'node:fs/promises'
 import { eventually } from '../support/eventually'
 import type { Exit, RunningProcess } from '../support/processes'
-import { beyondLease, docks, done, type Kind, machineOf, type Scene, type Struck, workerLane } from './fault'
+import {
+  beyondLease,
+  docks,
+  done,
+  freeze,
+  hits,
+  kill,
+  type Kind,
+  machineOf,
+  type Scene,
+  terminate,
+  workerLane,
+} from './fault'
 import type { Machine } from './machine'
 
-const onWorker = { targets: docks, lanes: workerLane }
+const where = { targets: docks, lanes: workerLane }
 
-const kill: Kind = {
-  ...onWorker,
-  name: 'worker: kill -9',
-  holds: 1,
-  takes: 5,
-  async inject(scene) {
+const onWorker = {
+  ...where,
+  victim(scene: Scene) {
     const machine = machineOf(scene)
-    machine.inHand = true
-    const exit = await machine.worker.kill()
-    return { proof: () => (exit.signal === 'SIGKILL' ? 'ended by SIGKILL' : undefined), heal: () => machine.mend() }
-  },
-}
-
-const freeze: Kind = {
-  ...onWorker,
-  name: 'worker: frozen beyond its lease',
-  holds: beyondLease,
-  takes: beyondLease,
-  async inject(scene) {
-    const { worker } = machineOf(scene)
-    await worker.pause()
-    return { proof: done('all its threads stand still'), heal: async () => worker.resume() }
-  },
-}
-
-const terminate: Kind = {
-  ...onWorker,
-  name: 'worker: SIGTERM',
-  holds: 0,
-  takes: 5,
-  async inject(scene) {
-    const machine = machineOf(scene)
-    machine.inHand = true
-    const exit = await machine.worker.stop(15_000)
-    return { proof: done(`ended with exit code ${exit.code}`), heal: () => machine.mend() }
+    return { process: () => machine.worker, hold: () => void (machine.inHand = true), mend: () => machine.mend() }
   },
 }
 
@@ -56,7 +38,7 @@ const points = [
 ] as const
 
 const crash = (point: (typeof points)[number]): Kind => ({
-  ...onWorker,
+  ...where,
   name: `worker: kill -9 ${point}`,
   holds: 0,
   takes: 6,
@@ -64,7 +46,6 @@ const crash = (point: (typeof points)[number]): Kind => ({
     const { load, random, target } = scene
     const machine = machineOf(scene)
     machine.inHand = true
-    const { worker } = machine
     await machine.arm(point, 1 + random.below(2))
     const fired = `${machine.crashFile}.fired`
     const stop = new AbortController()
@@ -72,7 +53,9 @@ const crash = (point: (typeof points)[number]): Kind => ({
     const provoking = provoke(async () => load.create({ hostname: target, start: true }), stop.signal)
     return {
       async proof() {
-        if (worker.running || !existsSync(fired)) return undefined
+        if (machine.worker.running) return undefined
+        // It ends also by itself, where it does not reach Redis when it starts.
+        if (!existsSync(fired)) return void machine.launch()
         stop.abort()
         return `ended there: ${readFileSync(fired, 'utf8')}`
       },
@@ -96,18 +79,19 @@ async function provoke(step: () => Promise<unknown>, signal: AbortSignal): Promi
 }
 
 const second: Kind = {
-  ...onWorker,
+  ...where,
   name: 'worker: a second one with the same hostname',
   holds: 0,
   takes: 4,
   async inject(scene) {
     const machine = machineOf(scene)
+    const before = machine.workers.length - 1
     let rival = machine.start()
     const isRefused = ({ lines }: RunningProcess) => lines.some((line) => line.includes('another worker lives'))
     return {
       proof() {
         // The first one loses where its lease had run out by another fault's doing: one of the two it must be.
-        if (isRefused(rival) || isRefused(machine.worker)) return 'one of the two was refused'
+        if ([rival, ...machine.workers.slice(before)].some(isRefused)) return 'one of the two was refused'
         // It ends also where it does not reach Redis.
         if (!rival.running) rival = machine.start()
         return undefined
@@ -118,16 +102,13 @@ const second: Kind = {
 }
 
 const clock: Kind = {
-  ...onWorker,
+  ...where,
   name: 'worker: clock jumps by an hour',
   holds: 4,
   takes: 9,
   async inject(scene) {
     const machine = machineOf(scene)
-    machine.inHand = true
-    await machine.worker.stop(15_000)
-    writeFileSync(machine.skewFile, '+0\n')
-    machine.launch({
+    const env = {
       LD_PRELOAD: await libfaketime(),
       FAKETIME_TIMESTAMP_FILE: machine.skewFile,
       FAKETIME_CACHE_DURATION: '1',
@@ -135,24 +116,36 @@ const clock: Kind = {
       DONT_FAKE_MONOTONIC: '1',
       FAKETIME_DONT_FAKE_MONOTONIC: '1',
       FAULTS_CLOCK_FILE: machine.clockFile,
-    })
-    machine.inHand = false
-    await acts(machine)
+    }
+    // In hand until the end: whoever else started it would give it a clock of its own.
+    machine.inHand = true
+    const launchIfEnded = (): void => void (machine.worker.running || machine.launch(env))
+    await machine.worker.stop(15_000)
+    await rm(machine.clockFile, { force: true })
+    writeFileSync(machine.skewFile, '+0\n')
+    await acts(machine, launchIfEnded)
     writeFileSync(machine.skewFile, `${scene.random.happens(0.5) ? '+' : '-'}1h\n`)
     return {
       proof() {
+        launchIfEnded()
         const offMs = Number(readFileSync(machine.clockFile, 'utf8')) - Date.now()
         return Math.abs(offMs) > 1_800_000 ? `its clock is off by ${Math.round(offMs / 60_000)} minutes` : undefined
       },
-      heal: async () => writeFileSync(machine.skewFile, '+0\n'),
+      async heal() {
+        writeFileSync(machine.skewFile, '+0\n')
+        await machine.mend()
+      },
     }
   },
 }
 
 /** Waits until a worker has the dock's lease: not the first one, where that cannot reach Redis and ends. */
-async function acts(machine: Machine): Promise<void> {
-  const look = () => machine.worker.lines.some((line) => line.includes('acts for this dock'))
-  await eventually(look, Boolean, { within: 90_000, what: `a worker acts for ${machine.hostname}` })
+async function acts(machine: Machine, launchIfEnded: () => void = () => {}): Promise<void> {
+  const look = () => {
+    launchIfEnded()
+    return machine.worker.lines.some((line) => line.includes('acts for this dock'))
+  }
+  await eventually(look, Boolean, { within: 100_000, what: `a worker acts for ${machine.hostname}` })
 }
 
 /** Below a folder that is named after the machine's architecture. */
@@ -170,7 +163,7 @@ const rolling: Kind = {
   lanes: () => docks.flatMap(workerLane),
   holds: 0,
   takes: 7,
-  async inject({ site }: Scene): Promise<Struck> {
+  async inject({ site }) {
     const exits: Exit[] = []
     for (const machine of site.machines) {
       machine.inHand = true
@@ -185,4 +178,12 @@ const rolling: Kind = {
   },
 }
 
-export const workerFaults: Kind[] = [kill, freeze, terminate, ...points.map(crash), second, clock, rolling]
+export const workerFaults: Kind[] = [
+  hits({ ...onWorker, name: 'worker: kill -9', blow: kill, holds: 1, takes: 5 }),
+  hits({ ...onWorker, name: 'worker: frozen beyond its lease', blow: freeze, holds: beyondLease, takes: beyondLease }),
+  hits({ ...onWorker, name: 'worker: SIGTERM', blow: terminate, holds: 0, takes: 5 }),
+  ...points.map(crash),
+  second,
+  clock,
+  rolling,
+]

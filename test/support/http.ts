@@ -8,12 +8,16 @@ export interface Reply {
   body: any
 }
 
-/** Sends one request. An object is sent as JSON; a string, a stream of bytes or nothing as they are. */
+/**
+ * Sends one request. An object is sent as JSON; a string, a stream of bytes or nothing as they are. Rejects where the answer
+ * has not come within so many milliseconds.
+ */
 export async function send(
   url: string,
   method: string,
   body?: unknown,
   headers: Record<string, string> = {},
+  within = 60_000,
 ): Promise<Reply> {
   const raw = body === undefined || typeof body === 'string' || body instanceof Uint8Array
   const response = await fetch(url, {
@@ -21,7 +25,7 @@ export async function send(
     headers: raw ? headers : { 'content-type': 'application/json', ...headers },
     body: raw ? body : JSON.stringify(body),
     redirect: 'manual',
-    signal: AbortSignal.timeout(60_000),
+    signal: AbortSignal.timeout(within),
   })
   const text = await response.text()
   const isJson = /[/+]json\b/.test(response.headers.get('content-type') ?? '')
