@@ -1,10 +1,20 @@
 /** @jest-config-loader esbuild-register */
 import type { Config } from 'jest'
 
+const esModules = 'jose|openid-client|oauth4webapi'
+
 const shared = {
   // Not the whole repository: script/up keeps engines' data in it.
   roots: ['<rootDir>/libs', '<rootDir>/apps', '<rootDir>/test'],
-  transform: { '\\.ts$': ['@swc/jest', { jsc: { target: 'es2023', parser: { syntax: 'typescript' } } }] },
+  transform: {
+    '\\.ts$': ['@swc/jest', { jsc: { target: 'es2023', parser: { syntax: 'typescript' } } }],
+    // Node 20 requires ES modules by itself; jest's own loader does not.
+    [`/node_modules/(${esModules})/.+\\.js$`]: [
+      '@swc/jest',
+      { jsc: { target: 'es2023' }, module: { type: 'commonjs' } },
+    ],
+  },
+  transformIgnorePatterns: [`/node_modules/(?!(${esModules})/)`],
   // Workspace libraries resolve to their source, so that a test never runs a stale build.
   moduleNameMapper: { '^@deblox/(actions|fleet)/(.*)$': '<rootDir>/libs/$1/src/$2.ts' },
 } satisfies Config
