@@ -1,4 +1,5 @@
 import type Docker from 'dockerode'
+import type { DockOwners } from './define-action'
 import { labelNames } from './made'
 
 /** A container as lists show it. */
@@ -34,6 +35,13 @@ export function containerRow(listed: Docker.ContainerInfo, dock: string): Contai
     labels,
     createdAt: isoTime(Created),
   }
+}
+
+/** An entry of Docker's own list whose label of an owner tells who that is, or is not there where nobody is. */
+export function withTrueOwner(listed: Docker.ContainerInfo, owners: Pick<DockOwners, 'ownerOf'>): Docker.ContainerInfo {
+  const { [labelNames.owner]: _told, ...labels } = textsOf(listed.Labels)
+  const owner = owners.ownerOf(text(listed.Id), textsOf(listed.Labels))
+  return { ...listed, Labels: owner === null ? labels : { ...labels, [labelNames.owner]: owner } }
 }
 
 /** Half a surrogate pair is no text: Redis's JSON reader would refuse the whole row. */

@@ -1,5 +1,5 @@
 /** Where the fault campaign can end a worker in the middle of a job: each is a moment after which something is half done. */
-export type CrashPoint =
+type CrashPoint =
   'before-claim' | 'after-claim' | 'before-act' | 'after-create' | 'after-start' | 'after-act' | 'before-complete'
 
 type Reached = (point: CrashPoint, job: string) => void

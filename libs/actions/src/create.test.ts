@@ -3,7 +3,13 @@ import { contextFor, someId, someJob } from './testing/context'
 import { useDockerDouble } from './testing/docker-double'
 
 const double = useDockerDouble()
-const ownLabels = { 'deblox.job': 'job-7', 'deblox.slot': '1', 'deblox.epoch': '3', 'deblox.owner': 'anna' }
+const ownLabels = {
+  'deblox.job': 'job-7',
+  'deblox.slot': '1',
+  'deblox.epoch': '3',
+  'deblox.owner': 'anna',
+  'deblox.sig': 'anna job-7 1',
+}
 const created = { status: 201, body: { Id: someId, Warnings: ['no swap'] } }
 const noImage = { status: 404, body: { message: 'No such image: ubuntu:latest' } }
 const nameTaken = { status: 409, body: { message: 'Conflict. The container name is already in use' } }
@@ -36,9 +42,31 @@ test('sends the body as it is, with the job’s labels, under the derived name',
 })
 
 test('lets nobody else write its labels', async () => {
+  await expect(create({ Image: 'ubuntu', Labels: { 'deblox.owner': 'mallory' } })).rejects.toMatchObject({
+    code: 'invalid_request',
+    details: { field: 'Labels.deblox.owner' },
+  })
+  expect(asked()).toEqual([])
+})
+
+test('sends what the rules make of the document, and looks at the volumes that it names first', async () => {
   double.answer('POST /containers/create', created)
-  await create({ Image: 'ubuntu', Labels: { 'deblox.owner': 'mallory', 'deblox.job': 'other' } })
-  expect(double.asked[0]?.body).toMatchObject({ Labels: ownLabels })
+  double.answer('GET /volumes/data', { status: 200, body: { Driver: 'local', Options: null } })
+  const context = contextFor(double.docker, { rules: { profile: 'restricted' } })
+  await createContainerOnce({ Image: 'ubuntu', HostConfig: { Binds: ['data:/data'] } }, {}, context)
+  expect(asked()).toEqual(['GET /volumes/data', 'POST /containers/create'])
+  expect(double.asked[1]?.body).toMatchObject({
+    HostConfig: { Binds: ['data:/data'], CapDrop: ['ALL'], SecurityOpt: ['no-new-privileges'] },
+  })
+})
+
+test('makes nothing where a volume turns out to be a part of the host', async () => {
+  double.answer('GET /volumes/data', { status: 200, body: { Driver: 'local', Options: { o: 'bind', device: '/' } } })
+  const context = contextFor(double.docker, { rules: { profile: 'baseline' } })
+  const options = { pull: 'always', start: true } as const
+  const document = { Image: 'ubuntu', HostConfig: { Binds: ['data:/data'] } }
+  await expect(createContainerOnce(document, options, context)).rejects.toMatchObject({ code: 'admission_denied' })
+  expect(asked()).toEqual(['GET /volumes/data'])
 })
 
 test('names a container after the caller’s wish, with the slot’s number where there are several', () => {

@@ -1,6 +1,9 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import type { ContainerCreateOptions } from 'dockerode'
 import Joi from 'joi'
+import { admit } from './admission/admit'
+import { type Size, sizeOf } from './admission/size'
+import { checkPlaces } from './admission/places'
 import { crashPoint } from './crash-point'
 import { DeadlineError, withDeadline } from './deadline'
 import type { ActionContext, ActionResult, JobIdentity } from './define-action'
@@ -12,11 +15,12 @@ import { pullAndWait, pullTimeoutMs } from './pull'
 import { type Answer, create, type Created, findNamed, labelNames, remove } from './made'
 import { meet } from './meeting'
 import { containerName, flag } from './schemas'
+import { secretFields, type SecretFields, withSecrets } from './secrets'
 
 export type PullPolicy = 'missing' | 'always' | 'never'
 
 /** What every way of making a container takes beside the container itself. */
-export interface CreateOptions {
+export interface CreateOptions extends SecretFields {
   name?: string
   start?: boolean
   pull?: PullPolicy
@@ -29,6 +33,7 @@ export const createOptions = {
     .valid('missing', 'always', 'never')
     .messages(expected('missing, always or never'))
     .description('When to pull the image: `missing` (the default), `always` or `never`'),
+  ...secretFields,
 } satisfies Joi.PartialSchemaMap<CreateOptions>
 
 /** A create may have to pull first. */
@@ -40,15 +45,21 @@ export function nameFor(job: JobIdentity, name?: string): string {
   return `deblox-${job.id}-${job.slot}`
 }
 
-/** Makes the container of one (job, slot), or adopts the one that an earlier try of the same job left. */
+/**
+ * Makes the container of one (job, slot), or adopts the one that an earlier try of the same job left. Every container
+ * that Deblox makes is made here: what the document may ask for is decided by the context's rules, and Docker is sent
+ * what `admit` has built. Throws `admission_denied`, `dock_policy` or `invalid_request` before anything is done.
+ */
 export async function createContainerOnce(
-  body: ContainerCreateOptions,
+  document: unknown,
   options: CreateOptions,
   context: ActionContext,
 ): Promise<ActionResult> {
-  const { job } = context
+  const { job, rules } = context
+  const body = withSecrets(admit(document, rules), context.secrets)
+  await checkPlaces(body, rules, context)
   const name = nameFor(job, options.name)
-  const labelled = { ...body, Labels: { ...body.Labels, ...labelsFor(job) } }
+  const labelled = { ...body, Labels: { ...body.Labels, ...labelsFor(body, context) } }
   if (options.pull === 'always' && body.Image) await pullAndWait(body.Image, context)
   const made = await createOrPull(name, labelled, options, context)
   crashPoint('after-create', job.id)
@@ -177,11 +188,18 @@ async function hasImage(reference: string, { docker }: ActionContext): Promise<b
   }
 }
 
-const labelsFor = (job: JobIdentity): Record<string, string> => ({
+const labelsFor = (body: ContainerCreateOptions, { job, owners }: ActionContext): Record<string, string> => ({
   [labelNames.job]: job.id,
   [labelNames.slot]: String(job.slot),
   [labelNames.epoch]: String(job.epoch),
   [labelNames.owner]: job.owner,
+  [labelNames.proof]: owners.proof(job.owner, job.id, job.slot),
+  ...sizeLabels(sizeOf(body)),
+})
+
+const sizeLabels = ({ memory, cpus }: Size): Record<string, string> => ({
+  ...(memory > 0 && { [labelNames.memory]: String(memory) }),
+  ...(cpus > 0 && { [labelNames.cpus]: String(cpus) }),
 })
 
 /** The container has been made, though Docker will not start it: whoever asked learns its id, to mend or delete it. */

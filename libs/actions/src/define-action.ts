@@ -1,7 +1,11 @@
 import type Docker from 'dockerode'
 import Joi from 'joi'
+import type { View } from './access/decide'
+import type { Rules } from './admission/rules'
+import type { Size } from './admission/size'
 import { expected } from './messages'
-import { hostname } from './schemas'
+import { hostname, owner } from './schemas'
+import type { Secrets } from './secrets'
 
 /** Decides the topic: whichever dock is free, one named dock, or the dock that holds the container. */
 export type Target = 'cluster' | 'dock' | 'container'
@@ -22,6 +26,16 @@ export interface Lookups {
   template(name: string): Promise<Record<string, unknown>>
 }
 
+/** What a dock knows of whose its containers are. */
+export interface DockOwners {
+  /** The owner that the labels prove, or whom it was given to since; null where it belongs to nobody. */
+  ownerOf(id: string, labels: Record<string, string>): string | null
+  /** What a container of that (job, slot) carries beside its owner's name, so that the name is believed. */
+  proof(owner: string, job: string, slot: number): string
+  /** From now on the container belongs to that owner. */
+  give(id: string, owner: string): Promise<void>
+}
+
 export interface JobIdentity {
   id: string
   /** 1 for the first instance. */
@@ -36,10 +50,19 @@ export interface JobIdentity {
 
 export interface ActionContext {
   docker: Docker
+  /** The host name of the dock. */
+  dock: string
   /** Aborts when the action's time is over or the job is cancelled. */
   signal: AbortSignal
   job: JobIdentity
+  /** What only this dock may know of the job. */
+  secrets?: Secrets
+  /** What a container may ask for here: the stricter of what the caller's job and the dock's own policy allow. */
+  rules: Rules
   docks: FleetDocks
+  owners: DockOwners
+  /** Whose containers a list shows; all where it is absent. */
+  view?: View
   /**
    * Runs a pull of an image beside the dock's short work, so that it keeps nothing else waiting. One that is under way for
    * the same image is joined instead; it is aborted when nobody waits for it any more.
@@ -80,6 +103,11 @@ export interface ActionSpec<P extends object> {
   timeoutMs: number | ((params: P) => number)
   /** Runs in the API before the job is accepted, e.g. to fill in a template. */
   resolve?(params: P, lookups: Lookups): Promise<P>
+  /**
+   * Asked by the API with the caller's rules before a job is accepted, after `resolve`; `run` asks again beside the
+   * daemon. Answers how much a container that it makes may take. Throws `admission_denied` or `invalid_request`.
+   */
+  admit?(params: P, rules: Rules): Size | void
   run(params: P, context: ActionContext): Promise<ActionResult>
   /** Removes what a run that did not come to its end may have made. */
   undo?(params: P, context: ActionContext): Promise<void>
@@ -95,6 +123,8 @@ export interface Routing {
   onFailure?: 'keep' | 'rollback'
   /** The dock that is meant. */
   hostname?: string
+  /** Whose the containers will be: a subject, or `team:<name>`. */
+  owner?: string
   /** How many containers to make, dealt round-robin over the ready docks. */
   instances?: number
 }
@@ -168,7 +198,7 @@ function routingFields<P extends object>(spec: ActionSpec<P>): Joi.SchemaMap {
   // A read without a hostname is answered by any one dock; a change must say which dock it means.
   const mustName = spec.target === 'dock' && spec.effect !== 'read'
   if (!own.has('hostname')) fields['hostname'] = mustName ? hostname.required() : hostname
-  if (spec.creates) Object.assign(fields, { instances, onFailure })
+  if (spec.creates) Object.assign(fields, { instances, onFailure, owner })
   fields['expiresAt'] = expiresAt
   return fields
 }

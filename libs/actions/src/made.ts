@@ -10,6 +10,12 @@ export const labelNames = {
   slot: 'deblox.slot',
   epoch: 'deblox.epoch',
   owner: 'deblox.owner',
+  proof: 'deblox.sig',
+  /** Its limits when it was made, in bytes and in CPUs, which Docker's lists leave out. */
+  memory: 'deblox.memory',
+  cpus: 'deblox.cpus',
+  /** The names of the environment variables whose values are nobody's to see. */
+  secrets: 'deblox.secrets',
 } as const
 
 /** Docker's answer to a create. */

@@ -6,7 +6,7 @@ export interface MadeFor {
 }
 
 /** What a create does about a container that already has its name. */
-export type Meeting = 'adopt' | 'replace' | 'stand-back' | 'conflict'
+type Meeting = 'adopt' | 'replace' | 'stand-back' | 'conflict'
 
 /**
  * By the labels of what has the name: `adopt` what an earlier try under this very claim made; `replace` what is left of an

@@ -1,9 +1,11 @@
+import { randomUUID } from 'node:crypto'
 import { addAbortSignal, type Readable } from 'node:stream'
 import type Docker from 'dockerode'
 import type { ActionContext } from './define-action'
 import { DebloxError } from './errors'
 import { preview } from './explain'
 import { isImageId, withTag } from './image-reference'
+import type { RegistryLogin } from './secrets'
 
 /** An image may be large and a registry far. */
 export const pullTimeoutMs = 30 * 60_000
@@ -17,14 +19,18 @@ const maxLineLength = 2 ** 20
  */
 export async function pullAndWait(
   reference: string,
-  { docker, signal, pullOnce }: Pick<ActionContext, 'docker' | 'signal' | 'pullOnce'>,
+  { docker, signal, pullOnce, secrets }: Pick<ActionContext, 'docker' | 'signal' | 'pullOnce' | 'secrets'>,
 ): Promise<void> {
   if (isImageId(reference)) throw cannotPull(reference)
-  await pullOnce(withTag(reference), signal, (ending) => pull(reference, docker, ending))
+  const login = secrets?.registry
+  // Who may pull is not known of those who would join: somebody with a login pulls for himself.
+  const shared = login ? `${withTag(reference)} ${randomUUID()}` : withTag(reference)
+  await pullOnce(shared, signal, (ending) => pull(reference, docker, ending, login))
 }
 
-async function pull(reference: string, docker: Docker, signal: AbortSignal): Promise<void> {
-  const stream = (await docker.createImage({ fromImage: withTag(reference), abortSignal: signal })) as Readable
+async function pull(reference: string, docker: Docker, signal: AbortSignal, login?: RegistryLogin): Promise<void> {
+  const asked = { fromImage: withTag(reference), abortSignal: signal, ...(login && { authconfig: login }) }
+  const stream = (await docker.createImage(asked)) as Readable
   let verdict: string | undefined
   try {
     for await (const line of linesOf(addAbortSignal(signal, stream))) verdict = errorIn(line) ?? verdict

@@ -1,5 +1,6 @@
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { policyOf } from './access/policies'
 import type { Action } from './define-action'
 
 const folder = join(__dirname, 'actions')
@@ -35,5 +36,7 @@ function load(file: string): Action {
   if (exported.length !== 1 || action.name !== expected) {
     throw new Error(`actions/${file}: expected exactly one export, an action named ${expected}`)
   }
+  // Nobody could ask for it, or anybody.
+  policyOf(action.name)
   return action
 }

@@ -10,6 +10,13 @@ export const hostname = Joi.string()
   .messages(expected('a host name in lower case, such as app0126.example.com'))
   .description('The host name of a dock')
 
+/** To whom containers belong: the subject of an identity, or a team. */
+export const owner = Joi.string()
+  .max(128)
+  .pattern(/^[\x21-\x7e]+$/)
+  .messages(expected('a subject, or team:NAME: at most 128 visible ASCII characters'))
+  .description('Whose it is: a subject, or `team:NAME`; the caller unless told')
+
 /** An id as Docker gives it: the only form that may reach a daemon (a prefix or a path would be resolved by it). */
 export const fullId = /^[0-9a-f]{64}$/
 

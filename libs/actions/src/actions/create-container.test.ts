@@ -20,6 +20,16 @@ test('asks Docker for the container of the spec, and answers what Docker answere
   expect(result).toMatchObject({ statusCode: 201, body: { Id: someId, Warnings: null } })
 })
 
+test('may ask for what the caller’s profile gives, whatever the template says', async () => {
+  const template = () => Promise.resolve({ image: 'busybox', network: 'host' })
+  const params = (await createContainer.resolve?.({ template: 'admins' }, { template })) ?? {}
+  createContainer.admit?.(params, { profile: 'privileged' })
+  expect(() => createContainer.admit?.(params, { profile: 'baseline' })).toThrow(/^HostConfig\.NetworkMode: expected/)
+  const context = contextFor(double.docker, { rules: { profile: 'restricted' } })
+  await expect(createContainer.run(params, context)).rejects.toMatchObject({ code: 'admission_denied', status: 403 })
+  expect(double.asked).toEqual([])
+})
+
 test('wants a template or an image', () => {
   expect(() => validate(createContainer.request, {})).toThrow(
     'template or image: expected at least one of them; got nothing',

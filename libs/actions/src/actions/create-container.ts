@@ -1,4 +1,6 @@
 import Joi from 'joi'
+import { admit } from '../admission/admit'
+import { sizeOf } from '../admission/size'
 import { type ContainerSpec, containerSpec, dockerBody, templateName } from '../container-spec'
 import { createContainerOnce, undoCreate, createOptions, type CreateOptions, createTimeoutMs } from '../create'
 import { defineAction } from '../define-action'
@@ -25,6 +27,7 @@ export const createContainer = defineAction({
   async resolve({ template, ...own }, lookups) {
     return template === undefined ? own : { ...(await lookups.template(template)), ...own }
   },
+  admit: (params, rules) => sizeOf(admit(dockerBody(params), rules)),
   run: (params, context) => createContainerOnce(dockerBody(params), params, context),
   undo: (options, context) => undoCreate(options, context),
 })

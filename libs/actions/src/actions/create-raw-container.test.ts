@@ -20,6 +20,15 @@ test('passes Docker’s own document on as it is, with the job’s labels', asyn
   })
 })
 
+test('may ask for what the caller’s profile gives, and is refused beside the daemon for what the dock’s does not', async () => {
+  const params = { body: { Image: 'ubuntu', HostConfig: { Privileged: true } } }
+  createRawContainer.admit?.(params, { profile: 'privileged' })
+  expect(() => createRawContainer.admit?.(params, { profile: 'baseline' })).toThrow(/^HostConfig\.Privileged: expected/)
+  const capped = contextFor(double.docker, { rules: { profile: 'baseline', capped: true } })
+  await expect(createRawContainer.run(params, capped)).rejects.toMatchObject({ code: 'dock_policy', status: 403 })
+  expect(double.asked).toEqual([])
+})
+
 test('starts the container in the same job where asked', async () => {
   double.answer('POST /containers/create', { status: 201, body: { Id: someId, Warnings: [] } })
   double.answer(`POST /containers/${someId}/start`, { status: 204 })
@@ -45,8 +54,9 @@ test('refuses labels that are reserved', () => {
 test.each(['labels', 'LABELS', 'lAbels', 'Label\u017f', 'label\u017f', 'image', 'IMAGE'])(
   'refuses the spelling %s, which Docker would read as well',
   (name) => {
-    expect(() => check({ Image: 'ubuntu', [name]: { 'deblox.owner': 'mallory' } })).toThrow(
-      /^body\..*: expected Image and Labels spelled in this way and no other/,
+    const body = { Image: 'ubuntu', [name]: { 'deblox.owner': 'mallory' } }
+    expect(() => createRawContainer.admit?.({ body }, { profile: 'privileged' })).toThrow(
+      /expected the field spelled (?:Image|Labels), got /,
     )
   },
 )

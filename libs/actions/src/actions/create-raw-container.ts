@@ -1,26 +1,23 @@
 import type { ContainerCreateOptions } from 'dockerode'
 import Joi from 'joi'
+import { admit } from '../admission/admit'
+import { sizeOf } from '../admission/size'
 import { labels } from '../container-spec'
 import { createContainerOnce, undoCreate, type CreateOptions, createOptions, createTimeoutMs } from '../create'
 import { defineAction } from '../define-action'
 import { image } from '../image-reference'
-import { expected } from '../messages'
 
 interface CreateRawParams extends CreateOptions {
   body: ContainerCreateOptions
 }
 
-/**
- * Docker reads the names of fields without regard to case, Unicode's long s included: a second spelling of a field
- * that is checked here would go past the check.
- */
-const otherSpelling = /^(?:image|labels)$/iu
-
+/** Which fields there may be, and in which spelling, is for `admit` to say: it builds what Docker is sent. */
 const body = Joi.object({ Image: image, Labels: labels.allow(null) })
-  .pattern(otherSpelling, Joi.forbidden().messages(expected('Image and Labels spelled in this way and no other')))
   .unknown()
   .min(1)
-  .description("The body of Docker's own POST /containers/create; labels that begin with `deblox.` are reserved")
+  .description(
+    "The body of Docker's own POST /containers/create; what it may ask for is decided by the caller's profile and the dock's policy",
+  )
 
 export const createRawContainer = defineAction({
   name: 'create-raw-container',
@@ -32,6 +29,7 @@ export const createRawContainer = defineAction({
   creates: true,
   idempotent: true,
   timeoutMs: createTimeoutMs,
+  admit: ({ body }, rules) => sizeOf(admit(body, rules)),
   run: ({ body, ...options }, context) => createContainerOnce(body, options, context),
   undo: (options, context) => undoCreate(options, context),
 })

@@ -1,6 +1,7 @@
 import Joi from 'joi'
 import { defineAction, ok } from '../define-action'
 import { containerId, flag } from '../schemas'
+import { withoutSecrets } from '../secrets'
 import { withoutUndefined } from '../without-undefined'
 
 interface InspectParams {
@@ -20,6 +21,6 @@ export const inspectContainer = defineAction({
   }),
   timeoutMs: 60_000,
   async run({ id, size }, { docker, signal }) {
-    return ok(await docker.getContainer(id).inspect(withoutUndefined({ size, abortSignal: signal })))
+    return ok(withoutSecrets(await docker.getContainer(id).inspect(withoutUndefined({ size, abortSignal: signal }))))
   },
 })

@@ -1,6 +1,7 @@
 import type Docker from 'dockerode'
 import Joi from 'joi'
-import { containerRow } from '../container-row'
+import { shows } from '../access/decide'
+import { containerRow, withTrueOwner } from '../container-row'
 import { defineAction, ok } from '../define-action'
 
 export const listContainers = defineAction({
@@ -11,8 +12,9 @@ export const listContainers = defineAction({
   http: 'GET /v1/docks/:hostname/containers',
   params: Joi.object({}),
   timeoutMs: 60_000,
-  async run(_params, { docker, signal }) {
-    return ok(await docker.listContainers({ all: true, abortSignal: signal }))
+  async run(_params, { docker, dock, owners, view, signal }) {
+    const listed = await docker.listContainers({ all: true, abortSignal: signal })
+    return ok(listed.map((one) => withTrueOwner(one, owners)).filter((one) => shows(view, containerRow(one, dock))))
   },
   present(body, dock) {
     // The dock has just been asked, so the rows are as fresh as the fleet-wide list's can be.

@@ -12,3 +12,12 @@ test('pulls the image, and answers what is there then', async () => {
   expect(result).toEqual({ statusCode: 200, body: image })
   expect(double.asked[0]?.query).toEqual({ fromImage: 'ubuntu:latest' })
 })
+
+test('pulls from the registries that the rules name alone', async () => {
+  const rules = { profile: 'baseline', registries: ['docker.io/library'] } as const
+  pullImage.admit?.({ image: 'ubuntu' }, rules)
+  expect(() => pullImage.admit?.({ image: 'quay.io/a/b' }, rules)).toThrow(/^image: expected an image by name from /)
+  const context = contextFor(double.docker, { rules })
+  await expect(pullImage.run({ image: 'quay.io/a/b' }, context)).rejects.toMatchObject({ code: 'admission_denied' })
+  expect(double.asked).toEqual([])
+})

@@ -61,3 +61,15 @@ test.each([{ memory: 0 }, { memory: '0m' }, { memorySwap: 0 }, { cpuShares: 0 }]
     expect(() => validate(updateContainer.request, { id: someId, ...limits })).toThrow(/expected/)
   },
 )
+
+test('gives a container no more than a create could', async () => {
+  const rules = { profile: 'restricted', memory: 2 ** 30 } as const
+  for (const limits of [{ pidsLimit: -1 }, { pidsLimit: 0 }, { memory: '2g' }, { memorySwap: -1 }]) {
+    expect(() => updateContainer.admit?.({ id: someId, ...limits }, rules)).toThrow(
+      /^\w+: expected .* restricted, got /,
+    )
+    const context = contextFor(double.docker, { rules })
+    await expect(updateContainer.run({ id: someId, ...limits }, context)).rejects.toMatchObject({ status: 403 })
+  }
+  expect(double.asked).toEqual([])
+})

@@ -1,4 +1,5 @@
 import Joi from 'joi'
+import { admitUpdate } from '../admission/limits'
 import { nanoCpus } from '../container-spec'
 import { defineAction, ok } from '../define-action'
 import { bytes, newMemory } from '../memory'
@@ -51,8 +52,10 @@ export const updateContainer = defineAction({
   params: Joi.object<UpdateParams>({ id: containerId.required(), ...limits }).or(...Object.keys(limits)),
   idempotent: true,
   timeoutMs: 30_000,
-  async run({ id, ...changed }, { docker, signal }) {
-    return ok(await docker.getContainer(id).update({ ...dockerLimits(changed), abortSignal: signal }))
+  admit: ({ id: _id, ...changed }, rules) => void admitUpdate(dockerLimits(changed), rules),
+  async run({ id, ...changed }, { docker, signal, rules }) {
+    const limits = admitUpdate(dockerLimits(changed), rules)
+    return ok(await docker.getContainer(id).update({ ...limits, abortSignal: signal }))
   },
 })
 
