@@ -1,7 +1,7 @@
 import { times } from '@deblox/fleet/names'
 
 /** `half-open`: one probe is under way that decides. */
-export type BreakerState = 'closed' | 'open' | 'half-open'
+type BreakerState = 'closed' | 'open' | 'half-open'
 
 /** An open one is probed after so long; each failure doubles it, in milliseconds. */
 const probePause = { first: 250, longest: 2_000 } as const

@@ -10,6 +10,10 @@ export interface WorkerConfig {
   DOCKER_HOST: string
   DOCK_HOSTNAME: string
   DEBLOX_STATE_DIR: string
+  /** A JSON Web Key set of the API's public keys; without it those that are seen first are believed. */
+  DEBLOX_API_KEYS?: string
+  /** Where the dock's policy is; without it the usual place, where there may be none. */
+  DEBLOX_DOCK_POLICY?: string
 }
 
 /** Reads the worker's variables once. Throws one line that names the variable, what was expected and what arrived. */
@@ -24,6 +28,12 @@ export async function readConfig(env: NodeJS.ProcessEnv = process.env): Promise<
       .pattern(/^\//)
       .default('/var/lib/deblox')
       .messages({ 'string.pattern.base': 'expected the absolute path of a folder' }),
+    DEBLOX_API_KEYS: Joi.string()
+      .pattern(/^\//)
+      .messages({ 'string.pattern.base': 'expected the absolute path of a file' }),
+    DEBLOX_DOCK_POLICY: Joi.string()
+      .pattern(/^\//)
+      .messages({ 'string.pattern.base': 'expected the absolute path of a file' }),
     DOCK_HOSTNAME: hostname.default(env['DOCK_HOSTNAME'] ? '' : await machineName()),
   })
 }

@@ -1,3 +1,5 @@
+import { generateKeyPairSync } from 'node:crypto'
+import { ownersDouble } from '../../../libs/actions/src/testing/context'
 import { type JobRecord, newJobId } from '@deblox/fleet/job'
 import { dockTopic } from '@deblox/fleet/names'
 import { DebloxError } from '@deblox/actions/errors'
@@ -8,6 +10,7 @@ import { useFleet } from '../../../test/support/fleet-on-redis'
 import { Consumers } from './consume'
 import type { Dock } from './dock'
 import { Gate } from './gate'
+import { Spent } from './spent'
 
 const use = useFleet()
 const double = useDockerDouble()
@@ -25,9 +28,12 @@ class GatesDouble {
 
 let gates: GatesDouble
 let consumers: Consumers
+let spent: Spent
+const log = pino({ level: 'silent' })
 
-beforeEach(() => {
+beforeEach(async () => {
   gates = new GatesDouble()
+  spent = await Spent.open('/dev/null', 'here', () => Date.now(), log)
   consumers = consuming()
 })
 
@@ -38,13 +44,19 @@ function consuming(): Consumers {
     leaseLost: () => new AbortController().signal,
     daemonLost: () => new AbortController().signal,
     graceMs: () => 0,
+    owners: ownersDouble,
+    policy: { maxProfile: 'privileged' } as const,
+    defaultRules: { profile: 'privileged' } as const,
+    labelsOf: () => undefined,
     now: () => Date.now(),
     fleet: use.fleet(),
     daemon: new Gate(true),
+    spent,
+    sealKey: generateKeyPairSync('x25519').privateKey,
     refresh: async () => {},
     touch: () => {},
   }
-  return new Consumers(use.fleet(), gates as unknown as Dock, context, pino({ level: 'silent' }), () => {})
+  return new Consumers(use.fleet(), gates as unknown as Dock, context, log, () => {})
 }
 
 async function accept(action: string, params: JobRecord['params']): Promise<string> {

@@ -1,6 +1,6 @@
 import { performance } from 'node:perf_hooks'
 import type { Fleet } from '@deblox/fleet/fleet'
-import type { JobPayload } from '@deblox/fleet/job'
+import type { SignedJob } from '@deblox/fleet/job'
 import { mendActive } from '@deblox/fleet/mend'
 import { times } from '@deblox/fleet/names'
 import { keptByBullMQ, type SlotReturn } from '@deblox/fleet/topics'
@@ -11,9 +11,9 @@ import type { Gate } from './gate'
 import { InOrderWorker } from './in-order-worker'
 import { Watchdog } from './watchdog'
 
-export type SlotJob = Job<JobPayload, SlotReturn>
+export type SlotJob = Job<SignedJob, SlotReturn>
 
-export interface ConsumerOptions {
+interface ConsumerOptions {
   topic: string
   hostname: string
   /** Open while jobs may be taken. */
@@ -35,7 +35,7 @@ const maxStalledCount = 10
 
 /** Takes jobs from one topic while its gate is open, and sees to it that it does. */
 export class Consumer {
-  private worker: InOrderWorker<JobPayload, SlotReturn>
+  private worker: InOrderWorker<SignedJob, SlotReturn>
   private readonly watchdog = new Watchdog()
   private readonly timer: NodeJS.Timeout
   private active = 0
@@ -78,9 +78,9 @@ export class Consumer {
     await this.worker.close()
   }
 
-  private listen(): InOrderWorker<JobPayload, SlotReturn> {
+  private listen(): InOrderWorker<SignedJob, SlotReturn> {
     const { topic, hostname, gate, concurrency } = this.options
-    const worker = new InOrderWorker<JobPayload, SlotReturn>(topic, (job, token) => this.process(job, token ?? ''), {
+    const worker = new InOrderWorker<SignedJob, SlotReturn>(topic, (job, token) => this.process(job, token ?? ''), {
       connection: this.fleet.redis,
       prefix: this.fleet.prefix,
       name: hostname,

@@ -1,30 +1,20 @@
 import { times } from '@deblox/fleet/names'
-import { pino } from 'pino'
 import { eventually } from '../../../test/support/eventually'
-import { Dock } from './dock'
-import { Lease } from './lease'
-import { DaemonDouble, FleetOfDockDouble } from './testing/dock-double'
+import { type DockOnDoubles, dockOnDoubles } from './testing/dock-double'
 
-let fleet: FleetOfDockDouble
-let daemon: DaemonDouble
-let lease: Lease
-let dock: Dock
+let on: DockOnDoubles
+let fleet: DockOnDoubles['fleet']
+let daemon: DockOnDoubles['daemon']
+let dock: DockOnDoubles['dock']
 
 beforeEach(() => {
-  fleet = new FleetOfDockDouble()
-  daemon = new DaemonDouble()
-  lease = new Lease(fleet.fleet.docks, 'here', 'mine')
-  const events = { onReturned: async () => {}, onRejoined: () => {}, onReplaced: () => {} }
-  dock = new Dock('here', 'machine-a', fleet.fleet, daemon.docker, lease, events, pino({ level: 'silent' }))
+  on = dockOnDoubles()
+  ;({ fleet, daemon, dock } = on)
 })
 
-afterEach(async () => {
-  dock.drain()
-  await dock.leave()
-})
+afterEach(() => on.leave())
 
-const gates = () => ({ own: dock.work.isOpen(), cluster: dock.clusterWork.isOpen() })
-const gatesBecome = (own: boolean, cluster: boolean) => eventually(() => expect(gates()).toEqual({ own, cluster }))
+const gatesBecome = (own: boolean, cluster: boolean) => on.gatesBecome(own, cluster)
 
 test.each([
   [3_000, 7_000],

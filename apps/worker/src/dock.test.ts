@@ -1,34 +1,26 @@
 import { times } from '@deblox/fleet/names'
-import { pino } from 'pino'
 import { deferred } from '../../../test/support/deferred'
 import { eventually } from '../../../test/support/eventually'
-import { Dock, type DockEvents } from './dock'
-import { Lease } from './lease'
-import { DaemonDouble, FleetOfDockDouble } from './testing/dock-double'
+import { type DockOnDoubles, dockOnDoubles } from './testing/dock-double'
 
-let fleet: FleetOfDockDouble
-let daemon: DaemonDouble
-let lease: Lease
-let events: { [event in keyof DockEvents]: jest.Mock }
-let dock: Dock
+let on: DockOnDoubles
+let fleet: DockOnDoubles['fleet']
+let daemon: DockOnDoubles['daemon']
+let lease: DockOnDoubles['lease']
+let events: DockOnDoubles['events']
+let dock: DockOnDoubles['dock']
 
 beforeEach(() => {
-  fleet = new FleetOfDockDouble()
-  daemon = new DaemonDouble()
-  lease = new Lease(fleet.fleet.docks, 'here', 'mine')
-  events = { onReturned: jest.fn(async () => {}), onRejoined: jest.fn(), onReplaced: jest.fn() }
-  dock = new Dock('here', 'machine-a', fleet.fleet, daemon.docker, lease, events, pino({ level: 'silent' }))
+  on = dockOnDoubles()
+  ;({ fleet, daemon, lease, events, dock } = on)
 })
 
-afterEach(async () => {
-  dock.drain()
-  await dock.leave()
-})
+afterEach(() => on.leave())
 
-const gates = () => ({ own: dock.work.isOpen(), cluster: dock.clusterWork.isOpen() })
-const gatesBecome = (own: boolean, cluster: boolean) => eventually(() => expect(gates()).toEqual({ own, cluster }))
+const gates = () => on.gates()
+const gatesBecome = (own: boolean, cluster: boolean) => on.gatesBecome(own, cluster)
 
-test('publishes register and opens its gates', async () => {
+test('registers itself and opens its gates', async () => {
   await dock.start()
   expect(fleet.published).toEqual(['register'])
   await gatesBecome(true, true)

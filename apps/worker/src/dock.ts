@@ -5,6 +5,7 @@ import { DebloxError } from '@deblox/actions/errors'
 import type { Fleet } from '@deblox/fleet/fleet'
 import { times } from '@deblox/fleet/names'
 import { readyDocks } from '@deblox/fleet/placement'
+import type { SealKey } from '@deblox/fleet/signing/seal'
 import type Docker from 'dockerode'
 import type { Logger } from 'pino'
 import { coalesce } from './coalesce'
@@ -22,6 +23,14 @@ export interface DockEvents {
   onRejoined(): void
   /** Another worker acts for this hostname now: this one must end. */
   onReplaced(error: Error): void
+}
+
+/** What this machine is known by. */
+export interface Machine {
+  /** Tells it from another that had its name; null where that cannot be told. */
+  identity: string | null
+  /** To what secrets for it are sealed. */
+  seal: SealKey
 }
 
 /** This dock's standing in the fleet: its lease, its daemon's health, and whether it may be given work. */
@@ -50,8 +59,7 @@ export class Dock {
 
   constructor(
     private readonly hostname: string,
-    /** Tells this machine from another that had its name; null where that cannot be told. */
-    identity: string | null,
+    private readonly machine: Machine,
     private readonly fleet: Fleet,
     private readonly docker: Docker,
     private readonly lease: Lease,
@@ -59,13 +67,13 @@ export class Dock {
     private readonly log: Logger,
     private readonly monotonic: () => number = () => performance.now(),
   ) {
-    this.membership = new Membership(hostname, lease.incarnation, identity, fleet, log, monotonic)
+    this.membership = new Membership(hostname, lease.incarnation, machine.identity, fleet, log, monotonic)
     this.health = new DaemonHealth(docker, log, (healthy) => this.onDaemon(healthy))
     this.daemon = this.health.gate
   }
 
   /**
-   * Takes the lease, publishes `register`, and keeps both alive. Throws `lease_lost` where another worker lives, and
+   * Takes the lease, registers, and keeps both alive. Throws `lease_lost` where another worker lives, and
    * the signal's reason where it aborts before this has ended: the lease is given back then.
    */
   async start(signal: AbortSignal = new AbortController().signal): Promise<void> {
@@ -222,7 +230,7 @@ export class Dock {
 
   private async describe(): Promise<void> {
     const facts = await withDeadline(times.heartbeat, this.stopping.signal, () => readEngineFacts(this.docker))
-    this.described = await this.fleet.docks.describe(this.hostname, facts)
+    this.described = await this.fleet.docks.describe(this.hostname, facts, this.machine.seal)
   }
 
   private async beatForEver(): Promise<void> {

@@ -1,14 +1,20 @@
 import { randomUUID } from 'node:crypto'
+import { join } from 'node:path'
 import { openFleet } from '@deblox/fleet/fleet'
-import { dockTopic } from '@deblox/fleet/names'
+import { dockTopic, fleetKeys } from '@deblox/fleet/names'
 import { exitWith, openLog, openRedis, runProgram, type Stop } from '@deblox/fleet/program'
+import { PinnedKeys } from '@deblox/fleet/signing/pin'
 import { readConfig } from './config'
 import { Consumers } from './consume'
 import { Dock } from './dock'
+import { readDockPolicy } from './dock-policy'
 import { openDocker } from './docker'
 import { readIdentity } from './identity'
 import { Lease } from './lease'
+import { Owners } from './owners'
 import { Reaper } from './reaper'
+import { readSealKey } from './seal-key'
+import { Spent } from './spent'
 import { takeBack } from '@deblox/fleet/stalled'
 import { Watch } from './watch'
 
@@ -16,8 +22,19 @@ async function startWorker(stopping?: AbortSignal): Promise<Stop> {
   const config = await readConfig()
   const { REDIS_URL, DEBLOX_PREFIX, LOG_LEVEL, DOCKER_HOST, DOCK_HOSTNAME: hostname } = config
   const log = openLog(LOG_LEVEL, { app: 'worker', dock: hostname })
+  const policy = await readDockPolicy(config.DEBLOX_DOCK_POLICY)
+  log.info({ policy }, 'the policy of this dock')
   const redis = await openRedis(REDIS_URL, 'patient', log, stopping)
-  const fleet = openFleet(redis, DEBLOX_PREFIX)
+  const keys = fleetKeys(DEBLOX_PREFIX)
+  const pinned = await PinnedKeys.open(
+    {
+      file: join(config.DEBLOX_STATE_DIR, `api-keys.${hostname}.json`),
+      given: config.DEBLOX_API_KEYS,
+      published: () => redis.get(keys.apiKeys),
+    },
+    log,
+  )
+  const fleet = openFleet(redis, DEBLOX_PREFIX, undefined, { vouch: (text, by) => pinned.require(text, by) })
   const lease = new Lease(fleet.docks, hostname, randomUUID())
   const docker = openDocker(DOCKER_HOST, () => lease.isHeld())
   const reaper = new Reaper(docker, fleet.placements, hostname, log)
@@ -31,15 +48,26 @@ async function startWorker(stopping?: AbortSignal): Promise<Stop> {
     log.warn(`${error.message}; another machine of its name would be taken for this one`)
     return null
   })
-  const dock = new Dock(hostname, identity, fleet, docker, lease, events, log)
+  const sealKey = await readSealKey(config.DEBLOX_STATE_DIR, hostname, (error) =>
+    log.warn(
+      { err: error },
+      'DEBLOX_STATE_DIR: the key for secrets cannot be kept; after a restart there is another one',
+    ),
+  )
+  const spent = await Spent.open(config.DEBLOX_STATE_DIR, hostname, () => fleet.clock.now(), log)
+  const owners = await Owners.open(config.DEBLOX_STATE_DIR, hostname)
+  const dock = new Dock(hostname, { identity, seal: sealKey.public }, fleet, docker, lease, events, log)
   // With every full list, because a create that was slow to end may come after the look at the return.
-  const watch = new Watch(docker, fleet.index, hostname, dock.daemon, log, () => reaper.look())
+  const watch = new Watch(docker, fleet.index, hostname, owners, dock.daemon, log, () => reaper.look())
   await dock.start(stopping)
   watch.start()
+  await pinned.look()
   // The lease says that whoever took jobs from this topic before is gone.
   await takeBack(fleet, dockTopic(hostname))
   const context = {
     hostname,
+    policy,
+    defaultRules: { profile: 'restricted' } as const,
     docker,
     fleet,
     daemon: dock.daemon,
@@ -47,6 +75,10 @@ async function startWorker(stopping?: AbortSignal): Promise<Stop> {
     leaseLost: () => lease.lost,
     graceMs: () => dock.graceMs(),
     now: () => fleet.clock.now(),
+    owners,
+    spent,
+    sealKey: sealKey.secret,
+    labelsOf: (id: string) => watch.labelsOf(id),
     refresh: (id: string) => watch.refresh(id),
     touch: (id: string) => watch.touch(id),
   }
@@ -57,6 +89,7 @@ async function startWorker(stopping?: AbortSignal): Promise<Stop> {
     log.info('stopping')
     dock.drain()
     await consumers.stop()
+    await spent.close()
     reaper.stop()
     await watch.stop()
     await dock.leave()

@@ -1,6 +1,5 @@
 import type { Fleet } from '@deblox/fleet/fleet'
-import { newJobId } from '@deblox/fleet/job'
-import { clusterTopic, times } from '@deblox/fleet/names'
+import { times } from '@deblox/fleet/names'
 import type { Logger } from 'pino'
 import { Grace } from './grace'
 
@@ -58,14 +57,9 @@ export class Membership {
     this.log.warn({ aheadMs }, 'this machine’s date is not that of Redis; deadlines go by the date of Redis')
   }
 
-  /** Publishes `register`: some node takes it from the cluster topic. */
+  /** Adds this dock to the known ones: by itself, since a worker cannot sign a job that would. */
   async register(): Promise<void> {
-    const acceptedAt = this.fleet.clock.now()
-    const id = newJobId(acceptedAt)
-    const replyTo = this.fleet.keys.replies(`worker-${this.hostname}`)
-    const actor = `worker:${this.hostname}`
-    const record = { id, action: 'register', params: { hostname: this.hostname }, actor, owner: actor, replyTo }
-    await this.fleet.jobs.accept({ record: { ...record, numbered: false, acceptedAt, topics: [clusterTopic] } })
+    await this.fleet.docks.register(this.hostname, this.fleet.clock.now())
   }
 
   /**

@@ -9,7 +9,7 @@ export type PlaceContext = Pick<RunContext, 'fleet' | 'hostname'> & {
 }
 
 /** Where a slot stands: it is this dock's to act on, a living dock's, or it has ended before. */
-export type Placed = { act: number } | { forward: Placement } | { ended: true }
+type Placed = { act: number } | { forward: Placement } | { ended: true }
 
 /** During a grace the claim is looked at again so often, in milliseconds: its holder may renew at any moment. */
 const lookAgainMs = 500

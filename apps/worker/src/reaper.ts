@@ -89,10 +89,6 @@ export class Reaper {
   }
 }
 
-/** Removes at once what is superseded; to be called before a dock that was away takes jobs again. */
-export const removeSuperseded = (docker: Docker, placements: Placements, hostname: string, log: Logger) =>
-  new Reaper(docker, placements, hostname, log).atReturn()
-
 const never = new AbortController().signal
 
 const slotted = ({ Id, Labels }: Docker.ContainerInfo): Slotted => ({

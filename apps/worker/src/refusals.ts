@@ -1,5 +1,7 @@
 import { DebloxError } from '@deblox/actions/errors'
+import type { JobPayload } from '@deblox/fleet/job'
 import { maxResult } from '@deblox/fleet/outcomes'
+import { deadlineOf } from '@deblox/fleet/payload'
 
 /** The daemon's answer is beyond what goes into Redis. */
 export const tooLarge = (length: number): DebloxError =>
@@ -20,4 +22,12 @@ export const workerDied = (starts: number): DebloxError =>
   new DebloxError(
     'worker_died',
     `expected a worker to live through it, but ${starts} that had begun it died; it may have taken effect: look before you ask again`,
+  )
+
+/** It was not begun in time. `begun`: by a worker that did not end it. */
+export const expired = (payload: Pick<JobPayload, 'expiresAt' | 'acceptedAt'>, begun = false): DebloxError =>
+  new DebloxError(
+    'job_expired',
+    `expected to be begun before ${new Date(deadlineOf(payload)).toISOString()}, but was not; ` +
+      (begun ? 'a worker that died may have done it: look before you ask again' : 'nothing was done'),
   )

@@ -192,13 +192,4 @@ describe('a job that tries another one again', () => {
       { query: { name: 'deblox-job-7-1' }, body: { Labels: { 'deblox.job': 'job-7', 'deblox.slot': '1' } } },
     ])
   })
-
-  test('is handed on as itself', async () => {
-    const there = { claimed: { hostname: 'there', epoch: 1 }, leased: ['there'] }
-    const { context } = runContextDouble(double.docker, there)
-    const forward = jest.spyOn(context.fleet.jobs, 'forward')
-    const { again: _, epoch: __, ...payload } = create({ jobId: 'job-8', origin: 'job-7' })
-    await runAction(create({ jobId: 'job-8', origin: 'job-7' }), never, context)
-    expect(forward).toHaveBeenCalledWith(payload, 'deblox.docker.there')
-  })
 })

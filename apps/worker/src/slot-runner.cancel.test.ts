@@ -21,11 +21,11 @@ async function accepted(action: string, params: object): Promise<JobRecord> {
 }
 
 /** Runs the only slot of a job that can be cancelled and stopped. */
-function running(record: JobRecord, attempts = 1) {
+function running(record: JobRecord, takes = 1) {
   const { context, daemon } = contextOnRedis(use.fleet(), double.docker)
   const runner = new SlotRunner(context, pino({ level: 'silent' }))
   const [cancel, stop] = [new AbortController(), new AbortController()]
-  const how = { attempts, stop: stop.signal, cancel: cancel.signal, meantSince: 0 }
+  const how = { takes, stop: stop.signal, cancel: cancel.signal, meantSince: 0 }
   const run = runner.run(payloadOf(record, 1), how)
   run.catch(() => undefined)
   const outcome = async () => {

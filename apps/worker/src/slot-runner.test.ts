@@ -1,49 +1,15 @@
-import { type JobRecord, payloadOf, type SlotOutcome } from '@deblox/fleet/job'
-import { copiedResult, maxResult } from '@deblox/fleet/outcomes'
 import { DebloxError } from '@deblox/actions/errors'
-import { pino } from 'pino'
+import { payloadOf } from '@deblox/fleet/job'
+import { copiedResult, maxResult } from '@deblox/fleet/outcomes'
 import { someId } from '../../../libs/actions/src/testing/context'
-import { useDockerDouble } from '../../../libs/actions/src/testing/docker-double'
-import { recordOn } from '../../../libs/fleet/src/testing/record'
 import { eventually } from '../../../test/support/eventually'
-import { useFleet } from '../../../test/support/fleet-on-redis'
 import { NotHere } from './run-action'
-import { SlotRunner, type Taken } from './slot-runner'
-import { contextOnRedis } from './testing/context-on-redis'
+import { useSlots } from './testing/slots-on-redis'
 
-const use = useFleet()
-const double = useDockerDouble()
-const jobs = () => use.fleet().jobs
-const never = new AbortController().signal
+const { double, jobs, asked, accepted, running, outcome, startsOf } = useSlots()
 const startRoute = `POST /containers/${someId}/start`
 const restartRoute = `POST /containers/${someId}/restart`
 const inspectRoute = `GET /containers/${someId}/json`
-const asked = () => double.asked.map(({ what }) => what)
-
-const taken = (more: Partial<Taken> = {}): Taken => ({
-  attempts: 1,
-  stop: never,
-  cancel: never,
-  meantSince: 0,
-  ...more,
-})
-
-async function accepted(action = 'start-container', more: Partial<JobRecord> = {}): Promise<JobRecord> {
-  const record = recordOn(use.fleet().keys.replies('replica'), { action, params: { id: someId }, ...more })
-  await jobs().accept({ record })
-  return record
-}
-
-function running() {
-  const { context, ...rest } = contextOnRedis(use.fleet(), double.docker)
-  const runner = new SlotRunner(context, pino({ level: 'silent' }))
-  const run = (record: JobRecord, how?: Partial<Taken>) => runner.run(payloadOf(record, 1), taken(how))
-  return { runner, run, context, ...rest }
-}
-
-/** How its only slot ended; null where that is not recorded. */
-const outcome = (record: JobRecord): Promise<SlotOutcome | null> => jobs().outcome(payloadOf(record, 1))
-const startsOf = async (record: JobRecord) => (await jobs().begin(payloadOf(record, 1))).starts
 
 describe('a slot', () => {
   test('that is done tells its result, and has it recorded with its dock and its times', async () => {
@@ -63,7 +29,7 @@ describe('a slot', () => {
     const { run, runner } = running()
     await run(record)
     await runner.allRecorded()
-    await expect(run(record, { attempts: 2 })).resolves.toEqual({ endedBefore: true })
+    await expect(run(record, { takes: 2 })).resolves.toEqual({ endedBefore: true })
     expect(asked()).toEqual([startRoute])
   })
 
@@ -83,7 +49,7 @@ describe('a slot', () => {
     const record = await accepted()
     const { run, runner } = running()
     const stop = new AbortController()
-    const stopped = run(record, { attempts: 2, stop: stop.signal })
+    const stopped = run(record, { takes: 2, stop: stop.signal })
     await eventually(() => double.asked.length === 1)
     await expect(startsOf(record)).resolves.toBe(1)
     stop.abort(new Error('the worker stops'))
@@ -97,44 +63,9 @@ describe('a slot', () => {
     const record = await accepted('pull-image', { params: { image: 'busybox' } })
     const { run, context } = running()
     context.pullOnce = () => Promise.reject(new NotHere('too many'))
-    await expect(run(record, { attempts: 2 })).rejects.toThrow(NotHere)
+    await expect(run(record, { takes: 2 })).rejects.toThrow(NotHere)
     await expect(startsOf(record)).resolves.toBe(0)
     await expect(outcome(record)).resolves.toBeNull()
-  })
-})
-
-describe('what kills workers', () => {
-  test('fails when it is begun for the third time, and is not begun', async () => {
-    const record = await accepted()
-    const { run, runner } = running()
-    for (const _ of [1, 2]) await jobs().countStart(payloadOf(record, 1), 1)
-    await expect(run(record, { attempts: 3 })).rejects.toThrow('worker_died')
-    await runner.allRecorded()
-    await expect(outcome(record)).resolves.toMatchObject({
-      state: 'failed',
-      error: { code: 'worker_died', status: 500 },
-    })
-    expect(asked()).toEqual([])
-  })
-
-  test('is not what was only taken three times and never begun', async () => {
-    double.answer(startRoute, { status: 204 })
-    await expect(running().run(await accepted(), { attempts: 7 })).resolves.toMatchObject({ envelope: {} })
-  })
-
-  test('is looked for one at a time: what else was under way then does not share its end', async () => {
-    double.answer(startRoute, () => {})
-    const [one, other, harmless] = [await accepted(), await accepted(), await accepted()]
-    const { run } = running()
-    for (const record of [one, other]) await jobs().countStart(payloadOf(record, 1), 1)
-    const stop = new AbortController()
-    const all = [one, other, harmless].map((record) => run(record, { attempts: 2, stop: stop.signal }))
-    await eventually(() => expect(double.asked).toHaveLength(2))
-    await expect(startsOf(one)).resolves.toBe(2)
-    // It has not had its turn, and may be begun once more after the next death.
-    await expect(startsOf(other)).resolves.toBe(1)
-    stop.abort(new Error('the worker stops'))
-    await Promise.allSettled(all)
   })
 })
 
@@ -157,20 +88,20 @@ describe('a slot beyond its deadline', () => {
     const body = { Id: someId, Config: { Labels: labels }, State: { Status: 'created' } }
     double.answer(`GET /containers/${name}/json`, { status: 200, body })
     double.answer(`DELETE /containers/${someId}`, { status: 204 })
-    await expect(running().run(record, { attempts: 2 })).rejects.toThrow('job_expired')
+    await expect(running().run(record, { takes: 2 })).rejects.toThrow('job_expired')
     expect(asked()).toContain(`DELETE /containers/${someId}`)
   })
 
   test('is not known to have done nothing where it may not be done twice and had begun', async () => {
     const record = await accepted('restart-container', late)
     await jobs().markBegun(payloadOf(record, 1))
-    await expect(running().run(record, { attempts: 2 })).rejects.toThrow('outcome_unknown')
+    await expect(running().run(record, { takes: 2 })).rejects.toThrow('outcome_unknown')
     expect(asked()).toEqual([])
   })
 
   test('has done nothing where it may not be done twice and had not begun', async () => {
     const record = await accepted('restart-container', late)
-    await expect(running().run(record, { attempts: 2 })).rejects.toThrow('job_expired')
+    await expect(running().run(record, { takes: 2 })).rejects.toThrow('job_expired')
   })
 })
 
@@ -218,7 +149,7 @@ describe('an outcome that Redis refuses', () => {
       return finish(...args)
     })
     await run(record)
-    const again = run(record, { attempts: 2 })
+    const again = run(record, { takes: 2 })
     await eventually(() => tries >= 3)
     expect(asked()).toEqual([restartRoute])
     away = false

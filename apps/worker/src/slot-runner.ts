@@ -18,8 +18,11 @@ import type { Logger } from 'pino'
 import { cancelled } from './cancels'
 import { classify, outcomeUnknown, reportOf } from './failure'
 import { Limit } from './limit'
-import { replaced, tooLarge, workerDied } from './refusals'
-import { actionContext, expired, NotHere, readAction, runAction, type RunContext, type Slot } from './run-action'
+import { expired, replaced, tooLarge, workerDied } from './refusals'
+import type { Ran, RunContext, Slot } from './run-action'
+import { actionContext, NotHere, payloadOf, readAction, runAction, untilDeadline } from './run-action'
+import { maxUnsuspected, Starts } from './starts'
+import { untilServed } from './until-served'
 
 /** One that was begun so often, by workers that did not live to end it, is what kills them. */
 const maxStarts = 3
@@ -32,8 +35,8 @@ const recordAgain = { first: 50, longest: 1_000 }
 
 /** How a slot came to this worker. */
 export interface Taken {
-  /** How often it was taken, this time included. */
-  attempts: number
+  /** How often it was taken from its topic, this time included, whether it was begun then or not. */
+  takes: number
   /** Aborts when the worker stops. */
   stop: AbortSignal
   /** Aborts when the slot is cancelled. */
@@ -52,15 +55,16 @@ interface End {
 export class SlotRunner {
   /** What has ended here and is not written down yet, by the slot's id. */
   private readonly unrecorded = new Map<string, Promise<Recorded>>()
-  /** What was begun here again, and counts as a start, by the slot's id. */
-  private readonly counted = new Set<string>()
+  private readonly starts: Starts
   /** One at a time: where several were under way at each death, only that tells which of them it is. */
   private readonly suspects = new Limit(1)
 
   constructor(
     private readonly context: RunContext,
     private readonly log: Logger,
-  ) {}
+  ) {
+    this.starts = new Starts(context, log)
+  }
 
   /** Resolves when all that has ended is written down. */
   async allRecorded(): Promise<void> {
@@ -70,10 +74,10 @@ export class SlotRunner {
   /** Runs it, if it is still to be run. Throws `NotHere`, or what BullMQ keeps of a failure. */
   async run(payload: JobPayload, taken: Taken): Promise<SlotReturn> {
     await this.unrecorded.get(slotJobId(payload.jobId, payload.slot))
-    const beginning = await this.context.fleet.jobs.begin(payload)
+    const slot: Slot = { ...payload, again: taken.takes > 1, epoch: 0 }
+    const beginning = await this.starts.begin(slot, taken)
     // Its worker may have died, or been stopped, after it had ended: then there is nothing left to do.
     if (beginning.outcome) return { endedBefore: true }
-    const slot: Slot = { ...payload, again: taken.attempts > 1, epoch: 0 }
     for (;;) {
       const end = await this.attempt(slot, beginning, taken)
       if (!('outcome' in end)) return end
@@ -94,11 +98,12 @@ export class SlotRunner {
   }
 
   /** Ends a slot that was taken and left the line before its turn. Throws what BullMQ keeps of it. */
-  async endUnbegun(payload: JobPayload, attempts: number, why: DebloxError): Promise<never> {
+  async endUnbegun(payload: JobPayload, why: DebloxError): Promise<never> {
     const report = reportOf(why)
-    const { hostname: dock } = this.context
-    const ended = { slot: payload.slot, state: stateOf(report.code), dock, attempts, startedAt: null, result: null }
-    const outcome = { ...ended, finishedAt: this.context.now(), error: report }
+    const { hostname: dock, fleet } = this.context
+    const ended = { slot: payload.slot, state: stateOf(report.code), dock, startedAt: null, result: null }
+    const attempts = await fleet.jobs.starts(payload).catch(() => 0)
+    const outcome = { ...ended, attempts, finishedAt: this.context.now(), error: report }
     await this.record({ ...payload, again: false, epoch: 0 }, outcome)
     throw failed(report, dock, why)
   }
@@ -107,46 +112,49 @@ export class SlotRunner {
   private async attempt(slot: Slot, beginning: Beginning, taken: Taken): Promise<End | SlotReturn> {
     const startedAt = this.context.now()
     const { hostname: dock } = this.context
+    let attempts = beginning.starts
     const ended = (state: TerminalState, result: SlotResult | null, error: JobError | null): SlotOutcome => {
-      const finishedAt = this.context.now()
-      return { slot: slot.slot, state, dock, attempts: taken.attempts, startedAt, finishedAt, result, error }
+      const times = { startedAt: attempts > 0 ? startedAt : null, finishedAt: this.context.now() }
+      return { slot: slot.slot, state, dock, attempts, ...times, result, error }
     }
     try {
       await this.refuse(slot, beginning, taken)
       const signal = AbortSignal.any([taken.stop, taken.cancel])
-      const act = () => this.countedAct(slot, signal)
-      const result = await (beginning.starts > 0 ? this.suspects.run(act) : act())
+      const act = async () => {
+        await this.starts.count(slot, signal)
+        attempts = beginning.starts + 1
+        return this.act(slot, signal)
+      }
+      const result = await (beginning.starts >= maxUnsuspected ? this.suspects.run(act) : act())
+      if ('handOn' in result) return await this.handOn(slot, result.handOn, signal)
       if (!('envelope' in result)) return result
       const { length } = JSON.stringify(result)
       if (length > maxResult) throw tooLarge(length)
       crashPoint('before-complete', slot.jobId)
+      this.starts.end(slot)
       const answer: SlotReturn = length > copiedResult ? { kept: 'elsewhere' } : result
       return { outcome: ended('completed', result, null), answer }
     } catch (error) {
       if (error instanceof NotHere) await this.uncount(slot)
       if (taken.stop.aborted || error instanceof NotHere) throw error
       const report = reportOf(taken.cancel.aborted ? await this.cancel(slot, taken.stop) : error)
-      this.counted.delete(slotJobId(slot.jobId, slot.slot))
+      this.starts.end(slot)
       return { outcome: ended(stateOf(report.code), null, report), answer: failed(report, dock, error) }
     }
   }
 
   /** Takes back that a slot was begun here: it goes back in order. */
-  async uncount(payload: JobPayload): Promise<void> {
-    const wasCounted = this.counted.delete(slotJobId(payload.jobId, payload.slot))
-    if (wasCounted) await this.context.fleet.jobs.countStart(payload, -1)
+  uncount(payload: JobPayload): Promise<void> {
+    return this.starts.takeBack(payload)
   }
 
-  private async countedAct(slot: Slot, signal: AbortSignal): Promise<SlotReturn> {
-    const id = slotJobId(slot.jobId, slot.slot)
-    if (slot.again) {
-      signal.throwIfAborted()
-      this.counted.add(id)
-      await this.context.fleet.jobs.countStart(slot, 1)
-    }
-    const result = await this.act(slot, signal)
-    this.counted.delete(id)
-    return result
+  /** Puts it on another dock's topic: it was not begun here. */
+  private async handOn(slot: Slot, topic: string, signal: AbortSignal): Promise<SlotReturn> {
+    // First, or the other dock would count this start too.
+    await this.uncount(slot)
+    const forward = () => this.context.fleet.jobs.forward(payloadOf(slot), topic)
+    await untilServed(forward, signal, untilDeadline(slot, this.context))
+    return { forwardedTo: topic }
   }
 
   /** Writes down how a slot ended, again and again until Redis has it. Tells what became of that. */
@@ -156,7 +164,12 @@ export class SlotRunner {
     this.log.info({ job: jobId, slot, action, state, ...(error && { error }) }, 'job ended')
     const id = slotJobId(jobId, slot)
     const claim = epoch > 0 ? { hostname: this.context.hostname, epoch } : undefined
-    const recorded = this.untilRecorded(payload, outcome, claim).finally(() => this.unrecorded.delete(id))
+    const recorded = this.untilRecorded(payload, outcome, claim)
+      .then((how) => {
+        if (how !== 'refused') this.context.onEnded(payload, outcome)
+        return how
+      })
+      .finally(() => this.unrecorded.delete(id))
     this.unrecorded.set(id, recorded)
     return recorded
   }
@@ -178,17 +191,18 @@ export class SlotRunner {
     const { acceptedAt, expiresAt = Infinity } = slot
     if (isCancelled) throw await this.cancel(slot, taken.stop)
     if (acceptedAt < taken.meantSince) throw replaced(this.context.hostname)
-    if (starts >= maxStarts - 1) throw workerDied(starts + 1)
+    if (starts >= maxStarts) throw workerDied(starts)
     if (this.context.now() <= expiresAt) return
     const { action } = readAction(slot)
-    const mayHaveActed = slot.again && !action.idempotent && (await this.context.fleet.jobs.markBegun(slot)).before
+    const mayHaveActed =
+      slot.again && !action.idempotent && (await untilServed(() => this.context.fleet.jobs.wasBegun(slot), taken.stop))
     if (mayHaveActed) throw outcomeUnknown(action.name, undefined)
     await this.undo(slot, taken.stop)
     throw expired(slot, slot.again && action.effect !== 'read' && !action.undo)
   }
 
   /** Runs the action under the lease: without it nothing is done, and the job keeps its turn until it is held again. */
-  private async act(slot: Slot, signal: AbortSignal): Promise<SlotReturn> {
+  private async act(slot: Slot, signal: AbortSignal): Promise<Ran> {
     for (;;) {
       try {
         return await runAction(slot, signal, this.context)

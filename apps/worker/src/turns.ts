@@ -3,7 +3,7 @@ import type { JobPayload } from '@deblox/fleet/job'
 import type { Jobs } from '@deblox/fleet/jobs'
 import { Chains } from './chains'
 import { Limit } from './limit'
-import { expired } from './run-action'
+import { expired } from './refusals'
 
 /** How many jobs a dock works on at once, beside those that wait for a pull. */
 const maxAtWork = 20

@@ -1,15 +1,14 @@
 import type { ServerResponse } from 'node:http'
-import type { IndexedRow } from '@deblox/fleet/index'
 import fc from 'fast-check'
 import { pino } from 'pino'
 import { useDockerDouble } from '../../../libs/actions/src/testing/docker-double'
 import { eventually } from '../../../test/support/eventually'
 import { Gate } from './gate'
+import { away, IndexDouble, owners } from './testing/watch-doubles'
 import { Watch } from './watch'
 
 const double = useDockerDouble()
 
-/** Ids as Docker gives them. */
 const id = (n: number): string => n.toString(16).padStart(64, '0')
 
 const listed = (n: number, state = 'running') => ({
@@ -24,25 +23,6 @@ const listed = (n: number, state = 'running') => ({
 
 type Listed = ReturnType<typeof listed>
 
-/** A double of the fleet index in this process: the rows of one dock, and what was written, in order. */
-class IndexDouble {
-  readonly kept = new Map<string, IndexedRow>()
-  readonly writes: { rows: string[]; gone: string[]; full: boolean }[] = []
-  fails = 0
-
-  async rows(): Promise<IndexedRow[]> {
-    return [...this.kept.values()]
-  }
-
-  async write(_hostname: string, rows: IndexedRow[], gone: string[], full = false): Promise<boolean> {
-    if (this.fails-- > 0) throw new Error('Redis is away')
-    for (const row of rows) this.kept.set(row.id, row)
-    for (const one of gone) this.kept.delete(one)
-    this.writes.push({ rows: rows.map((row) => row.id), gone, full })
-    return true
-  }
-}
-
 let index: IndexDouble
 let daemon: Gate
 let watch: Watch
@@ -54,7 +34,8 @@ beforeEach(() => {
   daemon = new Gate(true)
   containers = new Map()
   streams = []
-  watch = new Watch(double.docker, index as never, 'here', daemon, pino({ level: 'silent' }))
+  away.clear()
+  watch = new Watch(double.docker, index as never, 'here', owners, daemon, pino({ level: 'silent' }))
   double.answer('GET /containers/json', (response) => {
     const { filters } = double.asked.at(-1)?.query ?? {}
     const ids = filters === undefined ? undefined : (JSON.parse(filters) as { id: string[] }).id
@@ -89,6 +70,25 @@ describe('a full list', () => {
     await watch.listAll()
     expect(index.writes.at(-1)).toEqual({ rows: [id(2), id(4)], gone: [id(3)], full: true })
     expect([...index.kept.keys()].sort()).toEqual([id(1), id(2), id(4)])
+  })
+
+  test('tells whose a container is by what the dock knows, and forgets who has one that is gone', async () => {
+    const labelled = (n: number, owner: string) => ({ ...listed(n), Labels: { 'deblox.owner': owner } })
+    hold(labelled(1, 'anna'), labelled(2, 'mallory'), labelled(3, 'anna'))
+    for (const n of [3, 4]) away.add(id(n))
+    await watch.listAll()
+    expect([...index.kept.values()].map(({ owner }) => owner)).toEqual(['anna', null, 'ben'])
+    expect([...away]).toEqual([id(3)])
+  })
+
+  test('does not forget who was given a container while it was under way', async () => {
+    double.reset()
+    double.answer('GET /containers/json', (response) => {
+      away.add(id(9))
+      response.end('[]')
+    })
+    await watch.listAll()
+    expect([...away]).toEqual([id(9)])
   })
 
   test.each([

@@ -1,6 +1,6 @@
 import { setMaxListeners } from 'node:events'
 import { setTimeout as wait } from 'node:timers/promises'
-import { containerRow } from '@deblox/actions/container-row'
+import { containerRow, withTrueOwner } from '@deblox/actions/container-row'
 import { fullId } from '@deblox/actions/schemas'
 import { difference, type FleetIndex, type IndexedRow } from '@deblox/fleet/index'
 import { times } from '@deblox/fleet/names'
@@ -10,6 +10,7 @@ import { coalesce } from './coalesce'
 import { DeadlineError, withDeadline } from '@deblox/actions/deadline'
 import type { Gate } from './gate'
 import { Limit } from './limit'
+import type { Owners } from './owners'
 
 /** What changes a row. Others, such as exec_start of every health check, say nothing about it. */
 const telling = ['create', 'start', 'die', 'destroy', 'rename', 'pause', 'unpause', 'update', 'oom', 'health_status']
@@ -35,6 +36,7 @@ const soonMs = 50
 /** Keeps the fleet index true to this dock's daemon: by its events, and by full lists whenever one may be missing. */
 export class Watch {
   private readonly dirty = new Set<string>()
+  private labels = new Map<string, Record<string, string>>()
   private wholeList = true
   private soon: NodeJS.Timeout | undefined
   private readonly stopping = new AbortController()
@@ -45,6 +47,7 @@ export class Watch {
     private readonly docker: Docker,
     private readonly index: FleetIndex,
     private readonly hostname: string,
+    private readonly owners: Pick<Owners, 'ownerOf' | 'givenAway' | 'forget'>,
     private readonly daemon: Gate,
     private readonly log: Logger,
     private readonly alongside: () => Promise<void> = async () => {},
@@ -73,6 +76,11 @@ export class Watch {
   async refresh(id: string): Promise<void> {
     this.dirty.add(id)
     await this.pass().catch((error: unknown) => this.missed(error))
+  }
+
+  /** The labels of a container that was listed: they never change. */
+  labelsOf(id: string): Record<string, string> | undefined {
+    return this.labels.get(id)
   }
 
   /** Looks at one container soon: not at once, because whoever caused a change is being answered just then. */
@@ -113,6 +121,7 @@ export class Watch {
   private async writeAll(): Promise<void> {
     const listed = await this.list()
     const { changed, gone } = difference(await this.index.rows(this.hostname), listed)
+    this.labels = new Map(listed.map((row) => [row.id, row.labels]))
     await this.index.write(this.hostname, changed, gone, true)
   }
 
@@ -121,6 +130,8 @@ export class Watch {
     const rows = await this.list(ids)
     const found = new Set(rows.map(({ id }) => id))
     const gone = ids.filter((id) => !found.has(id))
+    for (const { id, labels } of rows) this.labels.set(id, labels)
+    for (const id of gone) this.labels.delete(id)
     await this.index.write(this.hostname, rows, gone)
   }
 
@@ -135,6 +146,8 @@ export class Watch {
 
   private async list(ids?: string[]): Promise<IndexedRow[]> {
     const filters = ids ? { filters: { id: ids } } : {}
+    // One that is given away while the daemon lists may have come after.
+    const givenAway = this.owners.givenAway()
     const listed: unknown = await withDeadline(listMs, this.stopping.signal, (signal) =>
       this.docker.listContainers({ all: true, ...filters, abortSignal: signal }),
     ).catch((error: unknown) => {
@@ -145,7 +158,15 @@ export class Watch {
     // docker-modem passes a body that is cut short on as a Buffer: nothing may be deleted on that account.
     if (!Array.isArray(listed)) throw new Error('expected a list of containers from the daemon, got something else')
     const observedAt = new Date().toISOString()
-    return (listed as Docker.ContainerInfo[]).map((info) => ({ ...containerRow(info, this.hostname), observedAt }))
+    const rows = (listed as Docker.ContainerInfo[]).map((info) => ({
+      ...containerRow(withTrueOwner(info, this.owners), this.hostname),
+      observedAt,
+    }))
+    if (!ids) {
+      const there = new Set(rows.map(({ id }) => id))
+      await this.owners.forget(givenAway.filter((id) => !there.has(id)))
+    }
+    return rows
   }
 
   private async followForEver(): Promise<void> {

@@ -13,7 +13,7 @@ export interface Consumption {
 export const silenceMs = 15_000
 
 /** `rebuild` the connections once, and if that does not help, `end`: whoever keeps this process running starts another. */
-export type Verdict = 'fine' | 'rebuild' | 'end'
+type Verdict = 'fine' | 'rebuild' | 'end'
 
 /**
  * Watches that jobs are taken, not that a worker says that it runs: BullMQ has stopped taking jobs in silence before. It

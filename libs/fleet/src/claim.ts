@@ -26,7 +26,7 @@ export type ClaimCommand =
 export type Liveness = 'alive' | 'dead' | 'unknown'
 
 /** What a dock does next about a slot that it has taken from a topic. */
-export type Decision =
+type Decision =
   { do: 'claim' | 'wait' | 'end' } | { do: 'act' | 'forward'; to: Placement } | { do: 'reclaim'; was: Placement }
 
 /** No dock: whose claim was given up or taken away. */

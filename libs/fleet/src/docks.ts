@@ -3,6 +3,7 @@ import { forgetDockLua } from './index'
 import { leasesOf } from './leases'
 import { redisTimeLua } from './lua'
 import type { FleetKeys } from './names'
+import type { SealKey } from './signing/seal'
 import { overRedis, type RedisClient, runScript, script } from './redis'
 
 export type DockState = 'ready' | 'unreachable' | 'daemon-unhealthy' | 'drained'
@@ -93,7 +94,7 @@ export function docksOf(redis: RedisClient, keys: FleetKeys) {
      * containers are left running.
      */
     async unregister(hostname: string, acceptedAt?: number): Promise<void> {
-      const known = [...registrations, keys.dock(hostname), keys.containers(hostname), keys.ids, keys.names]
+      const known = [...registrations, keys.dock(hostname), keys.containers(hostname), keys.ids, keys.names, keys.owned]
       await runScript(redis, unregisterScript, known, [hostname, acceptedAt ?? ''])
     },
 
@@ -102,9 +103,9 @@ export function docksOf(redis: RedisClient, keys: FleetKeys) {
       return redis.zrange(keys.removed, '0', '-1')
     },
 
-    /** Forgets that these host names were unregistered: nothing waits for them any more. */
-    async forgetRemoved(hostnames: string[]): Promise<void> {
-      if (hostnames.length > 0) await redis.zrem(keys.removed, hostnames)
+    /** Forgets which host names were unregistered before then, in milliseconds since 1970 by Redis's clock. */
+    async forgetRemoved(before: number): Promise<void> {
+      await redis.zremrangebyscore(keys.removed, '-inf', `(${before}`)
     },
 
     /** The registered host names, sorted. */
@@ -147,9 +148,9 @@ export function docksOf(redis: RedisClient, keys: FleetKeys) {
       if (found !== 1) throw dockNotFound(hostname)
     },
 
-    /** Writes what the worker knows of its engine; false where the dock is not registered. */
-    async describe(hostname: string, facts: EngineFacts): Promise<boolean> {
-      const fields = [hostname, 'engine', JSON.stringify(facts)]
+    /** Writes what the worker knows of its engine, and to what secrets for it are sealed; false where the dock is not registered. */
+    async describe(hostname: string, facts: EngineFacts, seal?: SealKey): Promise<boolean> {
+      const fields = [hostname, 'engine', JSON.stringify(facts), ...(seal ? ['seal', JSON.stringify(seal)] : [])]
       return (await runScript(redis, describeScript, [keys.docks, keys.dock(hostname)], fields)) === 1
     },
   })

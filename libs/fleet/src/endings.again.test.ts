@@ -4,7 +4,7 @@ import { isFinished, type JobRecord, newJobId, payloadOf, type SlotOutcome } fro
 import type { Jobs } from './jobs'
 import { clusterTopic, dockTopic } from './names'
 import { failed, made, recordOn } from './testing/record'
-import { take, token } from './testing/taking'
+import { payloadIn, take, takenOf, token } from './testing/taking'
 
 const use = useFleet()
 const jobs = () => use.fleet().jobs
@@ -58,7 +58,7 @@ describe('a job that is tried again', () => {
       { state: 'waiting', dock: 'dock-2' },
       { state: 'completed' },
     ])
-    expect((await take(use.fleet(), topics[1] as string)).data).toEqual(payloadOf(next, 2))
+    expect((await take(use.fleet(), topics[1] as string)).data).toEqual(takenOf(next, 2).signed)
     await finished(next, made(2))
     expect((await slotsOf(next)).every(isFinished)).toBe(true)
     expect((await slotsOf(record)).map(({ state }) => state)).toEqual(['completed', 'failed', 'completed'])
@@ -107,7 +107,7 @@ describe('a job that is tried again', () => {
 
   test('waits where its slot was handed on to', async () => {
     const record = await accepted({ topics: [topics[0] as string], dealt: true })
-    await jobs().forward(payloadOf(record, 1), clusterTopic)
+    await jobs().forward(takenOf(record, 1), clusterTopic)
     await finished(record, failed(1))
     await expect(again(record)).resolves.toMatchObject({ topics: [clusterTopic], dealt: true })
   })
@@ -168,7 +168,10 @@ describe('a job that is tried again', () => {
 describe('a job that is undone', () => {
   const deletions = async () => {
     const all = await Promise.all(topics.map((topic) => use.fleet().topics.queue(topic).getJobs(['waiting'])))
-    return all.flat().filter(({ name }) => name === 'delete-container')
+    return all
+      .flat()
+      .filter(({ name }) => name === 'delete-container')
+      .map((job) => ({ data: payloadIn(job) }))
   }
 
   test('is marked for that as soon as one of its slots has not completed, and not where it is to be kept', async () => {

@@ -4,7 +4,7 @@ import { type JobRecord, newJobId, payloadOf, slotJobId } from './job'
 import type { Jobs } from './jobs'
 import { clusterTopic, dockTopic, times } from './names'
 import { completed, envelopeOf, failed, recordOn } from './testing/record'
-import { loseLock, take, token, working } from './testing/taking'
+import { loseLock, payloadIn, take, takenOf, token, working } from './testing/taking'
 
 const use = useFleet()
 const jobs = () => use.fleet().jobs
@@ -180,7 +180,7 @@ describe('what waits on the topic of a dock', () => {
       places: [{ topic: clusterTopic }],
       slots: [{ state: 'waiting', dock: null }],
     })
-    expect((await take(use.fleet(), clusterTopic)).data).toEqual(payloadOf(record, 1))
+    expect((await take(use.fleet(), clusterTopic)).data).toEqual(takenOf(record, 1).signed)
   })
 
   test('that is dead waits for it where somebody asked for that very dock', async () => {
@@ -221,10 +221,10 @@ describe('a slot that is handed on', () => {
   test('to a topic from which it came is there again', async () => {
     const record = await accepted({ dealt: true, numbered: true })
     const job = await take(use.fleet(), topic)
-    await jobs().forward(job.data, clusterTopic)
+    await jobs().forward(payloadIn(job), clusterTopic)
     await job.moveToCompleted({ forwardedTo: clusterTopic }, token, false)
     // Its claim was still of the first one: whoever took it there hands it back.
-    await jobs().forward(payloadOf(record, 1), topic)
+    await jobs().forward(takenOf(record, 1), topic)
     await expect(waiting(topic)).resolves.toBe(1)
     await expect(jobs().status(record.id)).resolves.toMatchObject({
       places: [{ topic }],

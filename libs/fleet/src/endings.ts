@@ -1,20 +1,23 @@
 import { DebloxError, errorTable, type ErrorCode } from '@deblox/actions/errors'
+import { labelNames } from '@deblox/actions/made'
 import type { Job } from 'bullmq'
 import type { FleetClock } from './clock'
 import {
+  anyDock,
   isFinished,
   type JobError,
   type JobPayload,
   type JobRecord,
   newJobId,
   payloadOf,
+  type SignedJob,
   type SlotOutcome,
   slotJobId,
   type TerminalState,
 } from './job'
-import { type Jobs, type JobStatus, type SlotPlace, unlessGone } from './jobs'
+import type { SlotPlace } from './entries'
+import { type Jobs, type JobStatus, unlessGone } from './jobs'
 import { clusterTopic, dockOfTopic, dockTopic, type FleetKeys, times } from './names'
-import { isPayload } from './payload'
 import type { Placements } from './placement'
 import { noteScript } from './job-scripts'
 import { overRedis, type RedisClient, runScript } from './redis'
@@ -117,17 +120,18 @@ export function endingsOf(redis: RedisClient, { keys, topics, jobs, placements, 
       const ids = await queue.getRanges(['wait', 'delayed'], from, from + atOnce - 1, true)
       let stay = 0
       for (const id of ids) {
-        // What a stranger has written there stays for the dock's own worker to refuse.
         const job = await queue.getJob(id).catch(unlessUnreadable)
-        const { dealt } = (job?.data ?? {}) as Partial<JobPayload>
-        if (!job || !isPayload(job.data) || (!dealt && !isRemoved)) {
+        const payload = job && (await openOwn(job))
+        const isFree = payload?.dock === anyDock
+        if (!job || !payload || (!isFree && !isRemoved)) {
           stay++
           continue
         }
-        if (dealt) await jobs.forward(job.data, clusterTopic)
-        if (!(await removed(job)) || dealt) continue
-        await jobs.finish(job.data, {
-          ...endedUndone({ slot: job.data.slot, dock: hostname, attempts: job.attemptsStarted }, clock.now()),
+        if (isFree) await jobs.forward(payload, clusterTopic)
+        if (!(await removed(job)) || isFree) continue
+        const attempts = await jobs.starts(payload)
+        await jobs.finish(payload, {
+          ...endedUndone({ slot: payload.slot, dock: hostname, attempts }, clock.now()),
           state: 'failed',
           error: failure('dock_removed', `expected ${hostname} to be in the fleet, but it was removed`),
         })
@@ -138,8 +142,10 @@ export function endingsOf(redis: RedisClient, { keys, topics, jobs, placements, 
     /** Undoes the slots of a job of which one did not complete. Answers whether nothing is left to be done. */
     async rollBack(id: string): Promise<boolean> {
       const found = await jobs.status(id).catch(unlessGone)
-      if (!found) return true
-      const { record, slots } = found
+      // What the API has not written it does not undo either.
+      const record = found && (await jobs.own(id).catch(unlessForeign))
+      if (!found || !record) return true
+      const { slots } = found
       if (!slots.every(isFinished)) {
         await cancelFor(found, failure('job_cancelled', 'another of its containers could not be made'))
         return false
@@ -149,6 +155,12 @@ export function endingsOf(redis: RedisClient, { keys, topics, jobs, placements, 
     },
   })
 
+  /** What a stranger has written there stays for the dock's own worker to refuse. */
+  async function openOwn(job: Job<SignedJob, SlotReturn>): Promise<JobPayload | undefined> {
+    const payload = await jobs.open(job.data).catch(unlessForeign)
+    return payload && (await jobs.entry({ topic: job.queueName, id: String(job.id) })).isPlace ? payload : undefined
+  }
+
   /** Deletes by a job of its own what a slot made: that waits for its dock, and can be looked at. */
   async function undo(record: JobRecord, { slot, dock, result, state }: SlotOutcome): Promise<void> {
     const made = result?.container
@@ -157,7 +169,8 @@ export function endingsOf(redis: RedisClient, { keys, topics, jobs, placements, 
     await placements.revoke(record.origin ?? record.id, slot)
     const id = await runScript(redis, noteScript, [keys.job(record.id)], [`undone:${slot}`, newJobId()])
     if (typeof id !== 'string') return
-    const { actor, owner, replyTo } = record
+    const { actor, owner, identity, replyTo } = record
+    const labels = { [labelNames.job]: record.origin ?? record.id, [labelNames.slot]: String(slot) }
     await jobs.accept({
       // Under a key, so that what was cut short is gone on with; no caller can send one with a space in it.
       idempotency: { key: `undo ${record.id} ${slot}`, payload: made.id },
@@ -167,6 +180,9 @@ export function endingsOf(redis: RedisClient, { keys, topics, jobs, placements, 
         params: { id: made.id, force: true, volumes: true },
         actor,
         owner,
+        ...(identity && { identity }),
+        // The outcome may be anybody's word: its dock looks whether that container is the slot's.
+        given: { labels },
         replyTo,
         numbered: false,
         acceptedAt: clock.now(),
@@ -183,7 +199,7 @@ const lookAgainMs = 5_000
 const atOnce = 200
 
 /** Removes a job from its topic unless somebody works on it. BullMQ has no code for that, only words. */
-async function removed(job: Job<JobPayload, SlotReturn>): Promise<boolean> {
+async function removed(job: Job<SignedJob, SlotReturn>): Promise<boolean> {
   try {
     await job.remove()
     return true
@@ -202,6 +218,11 @@ const failure = (code: ErrorCode, message: string): JobError => ({ code, status:
 
 const jobFinished = (id: string): DebloxError =>
   new DebloxError('job_finished', `id: expected a job that has not ended, got ${id}, which has`)
+
+function unlessForeign(error: unknown): undefined {
+  const isForeign = error instanceof DebloxError && ['bad_signature', 'invalid_request'].includes(error.code)
+  if (!isForeign) throw error
+}
 
 function unlessUnreadable(error: unknown): undefined {
   if (!(error instanceof SyntaxError)) throw error

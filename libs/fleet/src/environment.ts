@@ -16,12 +16,11 @@ export const commonVariables = {
     .default('deblox')
     .messages({ 'string.pattern.base': 'expected 1 to 64 letters, digits, underscores, dots, dashes and braces' }),
   LOG_LEVEL: Joi.string().valid('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent').default('info'),
-  // Accepted and without effect: there are no identities yet.
   AUTH: Joi.string().valid('on', 'off').default('on'),
 }
 
 /** Variables whose values may hold a password: a message about them must not. */
-const secret = new Set(['REDIS_URL', 'DEBLOX_ADMIN_TOKEN'])
+const secret = new Set(['REDIS_URL', 'DEBLOX_ADMIN_TOKEN', 'DEBLOX_OIDC_CLIENT_SECRET'])
 
 /** The variables of a schema, validated. Throws one line that names the variable, what was expected and what arrived. */
 export function readEnvironment<T extends object>(env: NodeJS.ProcessEnv, variables: Record<keyof T, Joi.Schema>): T {

@@ -1,6 +1,6 @@
 import { redisErrorCode, type RedisClient } from './redis'
 
-export interface Fitness {
+interface Fitness {
   /** Why this Redis must not be used: it would lose accepted jobs. */
   refusals: string[]
   /** What is risky, but the operator's choice. */

@@ -7,17 +7,27 @@ import { jobsOf } from './jobs'
 import { fleetKeys } from './names'
 import { placementsOf } from './placement'
 import type { RedisClient } from './redis'
+import { secretsOf } from './secrets'
+import { noTrust, type Trust } from './signing/trust'
 import { templatesOf } from './templates'
 import { topicsOf } from './topics'
 
 export type Fleet = ReturnType<typeof openFleet>
 
-/** All that the fleet keeps in one Redis under one prefix, over one connection. */
-export function openFleet(redis: RedisClient, prefix: string, shipped: ReadonlyMap<string, ContainerSpec> = new Map()) {
+/**
+ * All that the fleet keeps in one Redis under one prefix, over one connection. `trust`: whose jobs are believed, and for an
+ * API replica what it signs them with.
+ */
+export function openFleet(
+  redis: RedisClient,
+  prefix: string,
+  shipped: ReadonlyMap<string, ContainerSpec> = new Map(),
+  trust: Trust = noTrust,
+) {
   const keys = fleetKeys(prefix)
   const clock = new FleetClock()
   const topics = topicsOf(redis, prefix)
-  const jobs = jobsOf(redis, keys, topics)
+  const jobs = jobsOf(redis, keys, topics, trust)
   const placements = placementsOf(redis, keys)
   return {
     redis,
@@ -31,6 +41,7 @@ export function openFleet(redis: RedisClient, prefix: string, shipped: ReadonlyM
     jobs,
     endings: endingsOf(redis, { keys, topics, jobs, placements, clock }),
     placements,
-    templates: templatesOf(redis, keys, shipped),
+    secrets: secretsOf(redis, keys, clock, trust),
+    templates: templatesOf(redis, keys, shipped, trust),
   }
 }

@@ -41,7 +41,7 @@ test.each([
   ['the name', 'web'],
 ])('a container is found by %s', async (_, reference) => {
   await index().write('dock-1', [rowOf('abcd12', 'web', 'dock-1'), rowOf('abce', 'web-2', 'dock-1')], [])
-  await expect(index().locate(reference)).resolves.toEqual({ id: id('abcd12'), dock: 'dock-1' })
+  await expect(index().locate(reference)).resolves.toMatchObject({ id: id('abcd12'), dock: 'dock-1' })
 })
 
 test.each([
@@ -88,6 +88,58 @@ test('a name that very many docks have is found on the one that is meant', async
   }
   for (const dock of docks) await expect(index().locate('web', dock)).resolves.toMatchObject({ dock })
   await expect(index().locate('abcd', 'many-59')).resolves.toMatchObject({ dock: 'many-59' })
+})
+
+describe('for somebody who may not know all of them', () => {
+  const ofAnna = ({ owner }: IndexedRow): boolean => owner === 'anna'
+
+  test('a container is found among others of that name, however many these are', async () => {
+    const others = Array.from({ length: 60 }, (_, n) => `dock-a${n}`)
+    for (const [n, dock] of [...others, 'dock-2'].entries()) {
+      await use.fleet().docks.register(dock)
+      const owner = dock === 'dock-2' ? 'anna' : 'ben'
+      await index().write(dock, [rowOf(`abcd${n.toString(16).padStart(4, '0')}`, 'web', dock, { owner })], [])
+    }
+    for (const reference of ['web', 'abcd']) {
+      await expect(index().locate(reference, undefined, ofAnna)).resolves.toMatchObject({ dock: 'dock-2' })
+    }
+  })
+
+  test('one that is hidden is answered as one that is not there', async () => {
+    const tell = async () =>
+      JSON.stringify(
+        await index()
+          .locate('web', undefined, ofAnna)
+          .catch((error: Error) => error.message),
+      )
+    const missing = await tell()
+    await index().write('dock-1', [rowOf('abcd', 'web', 'dock-1', { owner: 'ben' })], [])
+    expect(await tell()).toBe(missing)
+    expect(missing).toContain('expected a container in the fleet')
+  })
+
+  test('candidates are told that he may know, and no others', async () => {
+    for (const [n, owner] of ['anna', 'anna', 'ben'].entries()) {
+      await index().write('dock-1', [rowOf(`abcd${n}`, `web-${n}`, 'dock-1', { owner })], [])
+    }
+    const error = await index()
+      .locate('abcd', undefined, ofAnna)
+      .catch((error: unknown) => error)
+    expect(error).toMatchObject({ details: { candidates: [{ name: 'web-0' }, { name: 'web-1' }] } })
+    expect(JSON.stringify(error)).not.toContain('web-2')
+  })
+})
+
+test('how many containers an owner has is known, whatever becomes of them', async () => {
+  const count = () => Promise.all(['anna', 'an', 'team:ops', 'null'].map((owner) => index().countOf(owner)))
+  await index().write('dock-1', [rowOf('aa', 'a', 'dock-1', { owner: 'anna' }), rowOf('bb', 'b', 'dock-1')], [])
+  await index().write('dock-2', [rowOf('cc', 'c', 'dock-2', { owner: 'anna' })], [])
+  expect(await count()).toEqual([2, 0, 0, 0])
+  await index().write('dock-1', [rowOf('aa', 'a', 'dock-1', { owner: 'team:ops' })], [])
+  expect(await count()).toEqual([1, 0, 1, 0])
+  await index().write('dock-2', [], [id('cc')])
+  await use.fleet().docks.unregister('dock-1')
+  expect(await count()).toEqual([0, 0, 0, 0])
 })
 
 test('a container that was renamed is found by its new name only', async () => {

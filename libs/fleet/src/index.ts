@@ -15,38 +15,43 @@ export interface Place {
   dock: string
 }
 
-interface Candidate extends Place {
-  name: string
-}
-
 export type FleetIndex = ReturnType<typeof fleetIndexOf>
 
 /** Ambiguous look-ups tell so many candidates at the most. */
 const maxCandidates = 20
 
-/** KEYS: …, containers of the dock, ids, names (the last three). ARGV[1]: hostname. */
+/** The member of the sorted set of owners. */
+const ownedLua = `
+  local function owned(row, host) return tostring(row.owner) .. '\\0' .. row.id .. ' ' .. host end`
+
+/** KEYS: …, containers of the dock, ids, names, owners (the last four). ARGV[1]: hostname. */
 export const forgetDockLua = `
+  ${ownedLua}
   local n = #KEYS
-  for _, json in ipairs(redis.call('HVALS', KEYS[n - 2])) do
+  for _, json in ipairs(redis.call('HVALS', KEYS[n - 3])) do
     local row = cjson.decode(json)
-    redis.call('ZREM', KEYS[n - 1], row.id .. ' ' .. ARGV[1])
-    redis.call('ZREM', KEYS[n], row.name .. ' ' .. row.id .. ' ' .. ARGV[1])
+    redis.call('ZREM', KEYS[n - 2], row.id .. ' ' .. ARGV[1])
+    redis.call('ZREM', KEYS[n - 1], row.name .. ' ' .. row.id .. ' ' .. ARGV[1])
+    redis.call('ZREM', KEYS[n], owned(row, ARGV[1]))
   end
-  return redis.call('DEL', KEYS[n - 2])`
+  return redis.call('DEL', KEYS[n - 3])`
 
 /**
- * KEYS: docks, dock, containers, ids, names. ARGV: hostname, '1' if the rows are the dock's full list, the number of
+ * KEYS: docks, dock, containers, ids, names, owners. ARGV: hostname, '1' if the rows are the dock's full list, the number of
  * rows, the rows, the ids to remove. One script, so that no reader sees an id without its row, and so that a dock that
  * was unregistered meanwhile does not come back by its rows.
  */
 const writeScript = script(`
+  ${ownedLua}
   local host = ARGV[1]
   if redis.call('SISMEMBER', KEYS[1], host) == 0 then return 0 end
   local function forget(id)
     local json = redis.call('HGET', KEYS[3], id)
     if not json then return end
     redis.call('ZREM', KEYS[4], id .. ' ' .. host)
-    redis.call('ZREM', KEYS[5], cjson.decode(json).name .. ' ' .. id .. ' ' .. host)
+    local row = cjson.decode(json)
+    redis.call('ZREM', KEYS[5], row.name .. ' ' .. id .. ' ' .. host)
+    redis.call('ZREM', KEYS[6], owned(row, host))
     redis.call('HDEL', KEYS[3], id)
   end
   local last = 3 + tonumber(ARGV[3])
@@ -56,6 +61,7 @@ const writeScript = script(`
     redis.call('HSET', KEYS[3], row.id, ARGV[n])
     redis.call('ZADD', KEYS[4], 0, row.id .. ' ' .. host)
     redis.call('ZADD', KEYS[5], 0, row.name .. ' ' .. row.id .. ' ' .. host)
+    if row.owner ~= cjson.null then redis.call('ZADD', KEYS[6], 0, owned(row, host)) end
   end
   for n = last + 1, #ARGV do forget(ARGV[n]) end
   if ARGV[2] == '1' then
@@ -67,15 +73,26 @@ const writeScript = script(`
 /** Which container is where: a cache of what the docks' engines say, kept by their workers. */
 export function fleetIndexOf(redis: RedisClient, keys: FleetKeys) {
   // On one dock all that match are looked through: other docks may have very many of that name.
-  const startingWith = (key: string, start: string, hostname?: string): Promise<string[]> =>
-    redis.zrange(key, `[${start}`, `(${start}\xff`, 'BYLEX', 'LIMIT', 0, hostname === undefined ? maxCandidates : -1)
+  const startingWith = (key: string, start: string, most: number): Promise<string[]> =>
+    redis.zrange(key, `[${start}`, `(${start}\xff`, 'BYLEX', 'LIMIT', 0, most)
 
   return overRedis({
     /** Writes and removes rows of one dock; false where the dock is not registered. `full`: they settle its whole list. */
     async write(hostname: string, rows: IndexedRow[], gone: string[], full = false): Promise<boolean> {
-      const used = [keys.docks, keys.dock(hostname), keys.containers(hostname), keys.ids, keys.names]
+      const { docks, ids, names, owned } = keys
+      const used = [docks, keys.dock(hostname), keys.containers(hostname), ids, names, owned]
       const changes = [hostname, full ? '1' : '0', rows.length, ...rows.map((row) => JSON.stringify(row)), ...gone]
       return (await runScript(redis, writeScript, used, changes)) === 1
+    },
+
+    /** How many containers an owner has in the fleet. */
+    countOf: (owner: string): Promise<number> => redis.zlexcount(keys.owned, `[${owner}\0`, `(${owner}\x01`),
+
+    /** The rows of all containers of an owner, in no order. */
+    async rowsOwnedBy(owner: string): Promise<IndexedRow[]> {
+      const members = await redis.zrange(keys.owned, `[${owner}\0`, `(${owner}\x01`, 'BYLEX')
+      const places = members.map((member) => member.slice(owner.length + 1).split(' '))
+      return rowsAt(places.map(([id = '', dock = '']) => ({ id, dock })))
     },
 
     /** The rows of one dock, in no order. */
@@ -96,12 +113,15 @@ export function fleetIndexOf(redis: RedisClient, keys: FleetKeys) {
 
     /**
      * Finds the one container that is meant by a full id, a prefix of 4 or more hex digits, or a name; on one dock
-     * where that is named. Throws `container_not_found` or `ambiguous_container` with the candidates.
+     * where that is named. Where `mayKnow` says no, it is as if that container were not there, to the same reply in the
+     * same number of round trips. Throws `container_not_found` or `ambiguous_container` with the candidates.
      */
-    async locate(reference: string, hostname?: string): Promise<Place> {
+    async locate(reference: string, hostname?: string, mayKnow?: (row: IndexedRow) => boolean): Promise<IndexedRow> {
+      // Of those that somebody may not know all are looked through: they must not keep his own from being found.
+      const most = hostname === undefined && mayKnow === undefined ? maxCandidates : -1
       const [byId, byName] = await Promise.all([
-        /^[0-9a-f]{4,64}$/.test(reference) ? startingWith(keys.ids, reference, hostname) : [],
-        fullId.test(reference) ? [] : startingWith(keys.names, `${reference} `, hostname),
+        /^[0-9a-f]{4,64}$/.test(reference) ? startingWith(keys.ids, reference, most) : [],
+        fullId.test(reference) ? [] : startingWith(keys.names, `${reference} `, most),
       ])
       const places = new Map(
         [...byId.map((member) => member.split(' ')), ...byName.map((member) => member.split(' ').slice(1))]
@@ -109,18 +129,22 @@ export function fleetIndexOf(redis: RedisClient, keys: FleetKeys) {
           .filter(({ dock }) => hostname === undefined || dock === hostname)
           .map((place) => [`${place.id} ${place.dock}`, place]),
       )
-      const [found, ...others] = places.values()
+      const [found, ...others] = (await rowsAt([...places.values()])).filter((row) => mayKnow?.(row) ?? true)
       if (!found) throw notFound(reference, hostname)
-      if (others.length > 0) throw ambiguous(reference, await withNames([found, ...others]))
+      if (others.length > 0) throw ambiguous(reference, [found, ...others].slice(0, maxCandidates))
       return found
     },
   })
 
-  async function withNames(places: Place[]): Promise<Candidate[]> {
-    const rows = await Promise.all(places.map(({ id, dock }) => redis.hget(keys.containers(dock), id)))
-    return places.flatMap(({ id, dock }, n) => {
-      const row = rows[n]
-      return row ? [{ id, name: parseRow(row).name, dock }] : []
+  async function rowsAt(places: Place[]): Promise<IndexedRow[]> {
+    const reads = redis.pipeline()
+    for (const { id, dock } of places) reads.hget(keys.containers(dock), id)
+    // One that is not there takes as long as one that is hidden.
+    if (places.length === 0) reads.hget(keys.containers(''), '')
+    const replies = (await reads.exec()) ?? []
+    return replies.flatMap(([error, row]) => {
+      if (error) throw error
+      return row === null ? [] : parseRow(row as string)
     })
   }
 }
@@ -132,7 +156,8 @@ function notFound(reference: string, hostname?: string): DebloxError {
   return new DebloxError('container_not_found', `id: expected a container ${where}, got ${reference}`)
 }
 
-function ambiguous(reference: string, candidates: Candidate[]): DebloxError {
+function ambiguous(reference: string, rows: IndexedRow[]): DebloxError {
+  const candidates = rows.map(({ id, name, dock }) => ({ id, name, dock }))
   const list = candidates.map(({ id, name, dock }) => `${name} ${id.slice(0, 12)} on ${dock}`).join(', ')
   return new DebloxError('ambiguous_container', `id: expected one container, got ${reference}, which may be ${list}`, {
     details: { candidates },

@@ -3,7 +3,7 @@ import { eventually } from '../../../test/support/eventually'
 import { useFleet } from '../../../test/support/fleet-on-redis'
 import { Janitor } from './janitor'
 import { isFinished, type JobRecord, payloadOf } from './job'
-import { clusterTopic, dockTopic } from './names'
+import { clusterTopic, dockTopic, times } from './names'
 import { failed, made, recordOn } from './testing/record'
 import { loseLock, take } from './testing/taking'
 
@@ -180,5 +180,14 @@ describe('on the topic of a dock that was removed', () => {
     await use.fleet().docks.releaseLease('dock-1', 'worker of dock-1')
     await one.round()
     expect([await statesOf(taken), await statesOf(waits)]).toEqual([['failed'], ['failed']])
+  })
+
+  test('nothing waits a day later: that it was removed is forgotten then', async () => {
+    await docks({ hostname: 'dock-1', dead: true }, { hostname: 'dock-2', dead: true })
+    for (const hostname of ['dock-1', 'dock-2']) await use.fleet().docks.unregister(hostname)
+    const dayAgo = use.fleet().clock.now() - times.deadline.change
+    await use.redis().zadd(use.fleet().keys.removed, dayAgo - 1, 'dock-1', dayAgo + 60_000, 'dock-2')
+    await janitor().round()
+    await expect(use.fleet().docks.removed()).resolves.toEqual(['dock-2'])
   })
 })

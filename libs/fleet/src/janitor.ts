@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { setTimeout as wait } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import type { Fleet } from './fleet'
-import { clusterTopic, dockTopic } from './names'
+import { clusterTopic, dockTopic, times } from './names'
 import { runScript, script } from './redis'
 import { freeStalled } from './stalled'
 
@@ -38,6 +38,8 @@ export class Janitor {
   constructor(
     private readonly fleet: Fleet,
     private readonly log: Logger,
+    /** What else is to be done in each round, by one replica at a time. */
+    private readonly further: () => Promise<unknown> = async () => {},
   ) {}
 
   start(): void {
@@ -61,6 +63,7 @@ export class Janitor {
     await this.each([clusterTopic], (topic) => freeStalled(this.fleet, topic))
     await this.leaveRemoved()
     await this.seeToDeadDocks()
+    await this.each(['further'], this.further)
   }
 
   /** What cannot be done for one, whatever the reason, must not keep the others from what can. */
@@ -98,7 +101,11 @@ export class Janitor {
     await this.each(gone, async (hostname) => {
       await freeStalled(this.fleet, dockTopic(hostname))
       await this.leaveDock(hostname, true)
+      // Whoever registers under its name again tells a key of his own.
+      await this.fleet.secrets.forget(hostname)
     })
+    // What had been accepted for them is beyond its deadline by then, and nothing more was.
+    await this.fleet.docks.forgetRemoved(this.fleet.clock.now() - times.deadline.change)
   }
 
   private async seeToDeadDocks(): Promise<void> {

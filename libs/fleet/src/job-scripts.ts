@@ -2,24 +2,24 @@ import { script } from './redis'
 
 /**
  * KEYS: idempotency, job, jobs, in flight of the owner, deadlines. ARGV: digest of the payload (empty without a key), life of
- * the key, record, time of acceptance, id, how many slots, life of the record, when to look at its deadline, what is to be
- * done where a slot fails, then the slots that have ended before and their outcomes.
+ * the key, record, its MAC, time of acceptance, id, how many slots, life of the record, when to look at its deadline, what is
+ * to be done where a slot fails, then the slots that have ended before and their outcomes.
  */
 export const acceptScript = script(`
   if ARGV[1] ~= '' then
     local known = redis.call('HMGET', KEYS[1], 'payload', 'job')
     if known[1] then return known end
-    redis.call('HSET', KEYS[1], 'payload', ARGV[1], 'job', ARGV[5])
+    redis.call('HSET', KEYS[1], 'payload', ARGV[1], 'job', ARGV[6])
     redis.call('PEXPIRE', KEYS[1], ARGV[2])
   end
-  local ended = (#ARGV - 9) / 2
-  redis.call('HSET', KEYS[2], 'record', ARGV[3], 'slots', ARGV[6], 'finished', ended, 'onFailure', ARGV[9])
-  for n = 10, #ARGV, 2 do redis.call('HSET', KEYS[2], 'slot:' .. ARGV[n], ARGV[n + 1]) end
-  redis.call('PEXPIRE', KEYS[2], ARGV[7])
-  redis.call('ZADD', KEYS[3], ARGV[4], ARGV[5])
-  redis.call('ZADD', KEYS[4], ARGV[4], ARGV[5])
-  redis.call('PEXPIRE', KEYS[4], ARGV[7])
-  redis.call('ZADD', KEYS[5], ARGV[8], ARGV[5])
+  local ended = (#ARGV - 10) / 2
+  redis.call('HSET', KEYS[2], 'record', ARGV[3], 'mac', ARGV[4], 'slots', ARGV[7], 'finished', ended, 'onFailure', ARGV[10])
+  for n = 11, #ARGV, 2 do redis.call('HSET', KEYS[2], 'slot:' .. ARGV[n], ARGV[n + 1]) end
+  redis.call('PEXPIRE', KEYS[2], ARGV[8])
+  redis.call('ZADD', KEYS[3], ARGV[5], ARGV[6])
+  redis.call('ZADD', KEYS[4], ARGV[5], ARGV[6])
+  redis.call('PEXPIRE', KEYS[4], ARGV[8])
+  redis.call('ZADD', KEYS[5], ARGV[9], ARGV[6])
   return false`)
 
 /**
@@ -64,6 +64,21 @@ export const finishScript = script(`
     'job', ARGV[5], 'action', ARGV[9], 'accepted', ARGV[10], 'outcome', ARGV[4])
   redis.call('PEXPIRE', KEYS[2], ARGV[8])
   return 1`)
+
+/**
+ * KEYS: job. ARGV: slot, how many starts are counted here. Tells its outcome, whether it is cancelled, how often it was begun
+ * before, and whether this start was counted: it is not where the slot is not to be begun, or has that many.
+ */
+export const beginScript = script(`
+  local known = redis.call('HMGET', KEYS[1], 'slot:' .. ARGV[1], 'cancel', 'starts:' .. ARGV[1])
+  local starts = tonumber(known[3] or '0')
+  local counts = not known[1] and not known[2] and starts < tonumber(ARGV[2])
+  if counts and redis.call('EXISTS', KEYS[1]) == 1 then
+    redis.call('HINCRBY', KEYS[1], 'starts:' .. ARGV[1], 1)
+  else
+    counts = false
+  end
+  return { known[1], known[2], starts, counts }`)
 
 /** KEYS: job. ARGV: slot, 1 or -1. Nothing is made where nothing was, so that every record has an end. */
 export const countStartScript = script(`

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
-import { isFinished, type JobRecord, newJobId, slotJobId, type SlotOutcome, type SlotStatus, viewJob } from './job'
+import { isFinished, type JobRecord, newJobId, slotJobId, type SlotOutcome, type SlotStatus } from './job'
+import { viewJob } from './job-view'
 
 describe('newJobId', () => {
   test('is a UUID of version 7', () => {

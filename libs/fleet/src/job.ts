@@ -1,5 +1,9 @@
 import { randomBytes } from 'node:crypto'
+import type { Given, View } from '@deblox/actions/access/decide'
+import type { Identity } from '@deblox/actions/access/identity'
+import type { Rules } from '@deblox/actions/admission/rules'
 import type { ErrorCode } from '@deblox/actions/errors'
+import { clusterTopic, dockOfTopic, times } from './names'
 
 /** The original's reply, field for field. */
 export interface Envelope {
@@ -14,12 +18,25 @@ export interface Envelope {
 /** What becomes of the other containers where one of several could not be made. */
 export type OnFailure = 'keep' | 'rollback'
 
-/** The version of a payload's shape. A worker reads this one and the one before, and leaves newer ones to newer workers. */
-export const payloadVersion = 2
+/**
+ * The version of a payload's shape. A worker leaves newer ones to newer workers, and refuses those of versions 1 and 2, which
+ * nobody has signed.
+ */
+export const payloadVersion = 3
 
-/** What a worker takes from a topic: one slot of a job. */
+/** What is on a topic: the text of a payload, and the API's signature over exactly its bytes (a detached JWS). */
+export interface SignedJob {
+  v: typeof payloadVersion
+  body: string
+  sig: string
+}
+
+/** Instead of a host name: whichever dock takes it from the cluster topic, or was dealt it while nobody asked for that one. */
+export const anyDock = '*'
+
+/** What a worker is told: one slot of a job. */
 export interface JobPayload {
-  v: 1 | typeof payloadVersion
+  v: typeof payloadVersion
   jobId: string
   slot: number
   /** Whether the caller asked for `instances`. */
@@ -31,12 +48,25 @@ export interface JobPayload {
   /** The stream of the API replica that waits for the outcome. */
   replyTo: string
   acceptedAt: number
-  /** When it may not be begun any more, in milliseconds since 1970 by Redis's clock. Version 1 had no end. */
-  expiresAt?: number
+  /** When it was signed, and when it may not be begun any more, in milliseconds since 1970 by Redis's clock. */
+  issuedAt: number
+  expiresAt: number
+  /** The host name of the dock that is to carry it out, or `anyDock`. */
+  dock: string
+  /** Who asked, with the rights that he had then. */
+  identity: Identity
+  /** What the API believed of the container when it allowed this; a worker looks whether it is so. */
+  given: Given
+  /** Whose containers a list shows; all where it is absent. */
+  view?: View
+  /** What the containers that it makes or changes may ask for. */
+  rules?: Rules
   /** The job whose failed slots this one tries again: what it made, this one finds and takes for its own. */
   origin?: string
-  /** Nobody asked for this dock: while it is away, any other will do. */
-  dealt?: true
+  /** What only the dock may know (see signing/seal.ts). */
+  sealed?: string
+  /** As what it was on its topic, and is put on another one. */
+  signed?: SignedJob
 }
 
 /** What a job is, written before anything is put on a topic. */
@@ -57,6 +87,16 @@ export interface JobRecord {
   /** The topics are docks that nobody asked for. */
   dealt?: true
   onFailure?: OnFailure
+  /** Who asked, with the rights that he had then. */
+  identity?: Identity
+  /** What the API believed of the container when it allowed this; a worker looks whether it is so. */
+  given?: Given
+  /** Whose containers a list shows; all where it is absent. */
+  view?: View
+  /** What the containers that it makes or changes may ask for. */
+  rules?: Rules
+  /** What only the dock of slot 1, 2 … may know; nothing of it stands anywhere else. */
+  sealed?: string[]
   /** The job that this one tries again, and the first one of all of those. */
   retryOf?: string
   origin?: string
@@ -106,40 +146,6 @@ export type SlotStatus =
       error?: JobError
     }
 
-/** A job as the API shows it. Times are ISO 8601. */
-export interface JobView {
-  id: string
-  action: string
-  state: JobState
-  actor: string
-  owner: string
-  /** The dock where all its slots are, or null while that is open or where they are several. */
-  dock: string | null
-  slots: SlotView[]
-  attempts: number
-  createdAt: string
-  startedAt: string | null
-  finishedAt: string | null
-  expiresAt: string | null
-  /** The job that this one tries again. */
-  retryOf: string | null
-  /** The daemon's answer to a job without `instances`; null where it gave none. */
-  result: unknown
-  /** Why it did not complete, or does not run just now. */
-  error: JobError | null
-}
-
-export interface SlotView {
-  slot: number
-  state: JobState
-  dock: string | null
-  attempts: number
-  container: { id: string; name: string } | null
-  /** The job that deletes its container, because another slot did not complete. */
-  undoneBy: string | null
-  error: JobError | null
-}
-
 /** The id under which BullMQ knows one slot of a job, after so many times that it was handed on. */
 export const slotJobId = (jobId: string, slot: number, hops = 0): string =>
   hops === 0 ? `${jobId}.${slot}` : `${jobId}.${slot}.${hops}`
@@ -156,9 +162,10 @@ export function newJobId(now = Date.now()): string {
 /** When a job of that id was accepted, in milliseconds since 1970. */
 export const timeOfJobId = (id: string): number => Number.parseInt(id.replace('-', '').slice(0, 12), 16)
 
-/** One slot of a job as a worker takes it. */
+/** One slot of a job, as its worker is told. */
 export function payloadOf(record: JobRecord, slot: number): JobPayload {
-  const { id, numbered, action, params, actor, owner, replyTo, acceptedAt, expiresAt, origin, dealt } = record
+  const { id, numbered, action, params, actor, owner, replyTo, acceptedAt, view, rules, origin } = record
+  const { identity = { subject: actor, teams: [], role: 'admin' }, given = {}, sealed } = record
   return {
     v: payloadVersion,
     jobId: id,
@@ -170,69 +177,16 @@ export function payloadOf(record: JobRecord, slot: number): JobPayload {
     owner,
     replyTo,
     acceptedAt,
-    ...(expiresAt !== undefined && { expiresAt }),
+    issuedAt: acceptedAt,
+    expiresAt: record.expiresAt ?? acceptedAt + times.deadline.change,
+    dock: (record.dealt ? null : dockOfTopic(record.topics[slot - 1] ?? clusterTopic)) ?? anyDock,
+    identity,
+    given,
+    ...(view !== undefined && { view }),
+    ...(rules !== undefined && { rules }),
     ...(origin !== undefined && { origin }),
-    ...(dealt && { dealt }),
+    ...(sealed?.[slot - 1] !== undefined && { sealed: sealed[slot - 1] }),
   }
 }
 
 export const isFinished = (status: SlotStatus): status is SlotOutcome => 'finishedAt' in status
-
-/** One view from the record and the standing of each slot: failed if any slot failed, finished when all are. */
-export function viewJob(record: JobRecord, slots: SlotStatus[]): JobView {
-  const finished = slots.filter(isFinished)
-  const state = stateOf(slots)
-  const started = slots.flatMap(({ startedAt }) => startedAt ?? [])
-  const docks = new Set(slots.map(({ dock }) => dock))
-  const isOver = slots.every(isFinished)
-  return {
-    id: record.id,
-    action: record.action,
-    state,
-    actor: record.actor,
-    owner: record.owner,
-    dock: docks.size === 1 ? (slots[0]?.dock ?? null) : null,
-    slots: slots.map(viewSlot),
-    attempts: Math.max(0, ...slots.map(({ attempts }) => attempts)),
-    createdAt: isoTime(record.acceptedAt),
-    // What an earlier job has done counts from the beginning of this one.
-    startedAt: started.length > 0 ? isoTime(Math.max(record.acceptedAt, Math.min(...started))) : null,
-    expiresAt: record.expiresAt === undefined ? null : isoTime(record.expiresAt),
-    retryOf: record.retryOf ?? null,
-    finishedAt: isOver ? isoTime(Math.max(...finished.map(({ finishedAt }) => finishedAt))) : null,
-    result: record.numbered ? null : bodyOf(finished[0]),
-    error: worstOf(slots, state)?.error ?? null,
-  }
-}
-
-/** The slot that says most about a job's state. */
-const worstOf = (slots: SlotStatus[], state: JobState): SlotStatus | undefined =>
-  slots.find((slot) => slot.state === state && slot.error) ?? slots.find(({ error }) => error)
-
-function stateOf(slots: SlotStatus[]): JobState {
-  const states = new Set(slots.map(({ state }) => state))
-  if (states.has('active')) return 'active'
-  if (states.has('waiting')) return states.size === 1 ? 'waiting' : 'active'
-  return (['failed', 'expired', 'cancelled'] as const).find((state) => states.has(state)) ?? 'completed'
-}
-
-/** The daemon's answer; null where there is none, or none yet. */
-function bodyOf(outcome: SlotOutcome | undefined): unknown {
-  const response = outcome?.result?.envelope.Response
-  return response ? response.Body : null
-}
-
-function viewSlot(status: SlotStatus): SlotView {
-  const outcome = isFinished(status) ? status : undefined
-  return {
-    slot: status.slot,
-    state: status.state,
-    dock: status.dock,
-    attempts: status.attempts,
-    container: outcome?.result?.container ?? null,
-    undoneBy: outcome?.undoneBy ?? null,
-    error: status.error ?? null,
-  }
-}
-
-const isoTime = (ms: number): string => new Date(ms).toISOString()

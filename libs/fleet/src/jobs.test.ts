@@ -3,10 +3,12 @@ import type { JobRecord } from './job'
 import { newJobId, payloadOf, slotJobId } from './job'
 import { jobsOf } from './jobs'
 import { digest } from './digest'
-import { times } from './names'
+import { clusterTopic, times } from './names'
 import { failureText } from './standing'
+import { trustIn } from './signing/trust'
+import { testKeys } from './testing/keys'
 import { completed, envelopeOf, recordOn } from './testing/record'
-import { working } from './testing/taking'
+import { take, takenOf, token, working } from './testing/taking'
 import type { Topics } from './topics'
 
 const use = useFleet()
@@ -25,7 +27,7 @@ describe('a job that is accepted', () => {
     const record = recordOf({ topics: [topic, 'deblox.docker.dock-2'], numbered: true })
     await expect(jobs().accept({ record })).resolves.toEqual({ record, repeated: false })
     const second = await use.fleet().topics.queue('deblox.docker.dock-2').getJob(slotJobId(record.id, 2))
-    expect(second?.data).toEqual(payloadOf(record, 2))
+    expect(second?.data).toEqual(takenOf(record, 2).signed)
     await expect(jobs().status(record.id)).resolves.toEqual({
       record,
       slots: [
@@ -110,7 +112,7 @@ describe('a key', () => {
       }),
     } as unknown as Topics
     const record = recordOf({ topics: [topic, 'deblox.docker.dock-2'] })
-    const replica = jobsOf(use.redis(), use.fleet().keys, crashing)
+    const replica = jobsOf(use.redis(), use.fleet().keys, crashing, trustIn(testKeys))
     await expect(replica.accept({ record, idempotency })).rejects.toMatchObject({
       cause: expect.objectContaining({ message: 'crash' }),
     })
@@ -124,7 +126,7 @@ describe('a key', () => {
   test('repeated after a crash does not run again what has ended since', async () => {
     const crashing = { queue: () => ({ add: () => Promise.reject(new Error('crash')) }) } as unknown as Topics
     const record = recordOf()
-    const replica = jobsOf(use.redis(), use.fleet().keys, crashing)
+    const replica = jobsOf(use.redis(), use.fleet().keys, crashing, trustIn(testKeys))
     await expect(replica.accept({ record, idempotency })).rejects.toMatchObject({
       cause: expect.objectContaining({ message: 'crash' }),
     })
@@ -139,14 +141,41 @@ describe('a slot', () => {
   test('is active while it is worked on, and completed with what the worker gave', async () => {
     const record = recordOf()
     await jobs().accept({ record })
-    await working(use.fleet(), topic, async () => {
-      await expect(slotsOf(record)).resolves.toMatchObject([{ state: 'active', attempts: 1 }])
+    await working(use.fleet(), topic, async ({ data }) => {
+      await jobs().begin(data)
+      await expect(slotsOf(record)).resolves.toMatchObject([
+        { state: 'active', attempts: 1, startedAt: expect.any(Number) },
+      ])
       return { envelope: envelopeOf('done') }
     })
     // Nobody has recorded its outcome: BullMQ's record is looked at.
     await expect(slotsOf(record)).resolves.toMatchObject([
-      { state: 'completed', dock: 'dock-1', result: { envelope: { Response: { Body: 'done' } } } },
+      {
+        state: 'completed',
+        dock: 'dock-1',
+        attempts: 1,
+        startedAt: expect.any(Number),
+        result: { envelope: { Response: { Body: 'done' } } },
+      },
     ])
+  })
+
+  test('that was only offered, to a dock that put it off, was neither tried nor started, and has no dock', async () => {
+    const record = recordOf({ topics: [clusterTopic] })
+    await jobs().accept({ record })
+    const job = await take(use.fleet(), clusterTopic, 'dock-1')
+    await expect(slotsOf(record)).resolves.toMatchObject([{ state: 'active', dock: 'dock-1', startedAt: null }])
+    await job.moveToDelayed(Date.now() + 60_000, token)
+    await expect(slotsOf(record)).resolves.toEqual([
+      { slot: 1, state: 'waiting', dock: null, attempts: 0, startedAt: null },
+    ])
+  })
+
+  test('that BullMQ gave up after it was only offered was not tried either', async () => {
+    const record = recordOf()
+    await jobs().accept({ record })
+    await working(use.fleet(), topic, () => Promise.reject(new Error('stalled too often')))
+    await expect(slotsOf(record)).resolves.toMatchObject([{ state: 'failed', attempts: 0, startedAt: null }])
   })
 
   test('that failed tells the worker’s error', async () => {
@@ -189,7 +218,7 @@ describe('a slot', () => {
 
   test('of a job that is no longer kept leaves nothing behind when it is handed on', async () => {
     const record = recordOf()
-    await jobs().forward(payloadOf(record, 1), 'deblox.docker.dock-2')
+    await jobs().forward(takenOf(record, 1), 'deblox.docker.dock-2')
     await expect(use.redis().exists(use.fleet().keys.job(record.id))).resolves.toBe(0)
   })
 })

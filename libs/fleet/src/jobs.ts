@@ -1,5 +1,6 @@
 import { DebloxError } from '@deblox/actions/errors'
-import { digest } from './digest'
+import { digest, digestWith } from './digest'
+import { entriesOf, placeOf, type SlotPlace } from './entries'
 import { acceptScript, handedOnScript, handOnScript } from './job-scripts'
 import {
   isFinished,
@@ -13,8 +14,11 @@ import {
 } from './job'
 import { dockOfTopic, type FleetKeys, times } from './names'
 import { outcomesOf } from './outcomes'
+import { openJob, signJob } from './payload'
+import { type RecordFields, recordsOf } from './records'
 import { overRedis, type RedisClient, runScript } from './redis'
 import { standing, unfinished } from './standing'
+import { signer, type Trust } from './signing/trust'
 import type { Topics } from './topics'
 
 /** A job that is to be accepted. */
@@ -40,19 +44,15 @@ export interface JobStatus {
   places: SlotPlace[]
 }
 
-/** The topic on which a slot is, and its id there. */
-export interface SlotPlace {
-  topic: string
-  id: string
-}
-
 export type Jobs = ReturnType<typeof jobsOf>
 
 /** Accepted jobs: written down first, then put on their topics, then looked up until their end and a day beyond. */
-export function jobsOf(redis: RedisClient, keys: FleetKeys, topics: Topics) {
+export function jobsOf(redis: RedisClient, keys: FleetKeys, topics: Topics, trust: Trust) {
   const outcomes = outcomesOf(redis, keys)
+  const records = recordsOf(trust)
+  const digestOf = digestWith(trust.keys?.macKey('idempotency'))
 
-  const readRecord = async (id: string): Promise<Record<string, string>> => {
+  const readRecord = async (id: string): Promise<RecordFields> => {
     const fields = await redis.hgetall(keys.job(id))
     if (fields['record'] === undefined) throw jobNotFound(id)
     return fields
@@ -61,27 +61,29 @@ export function jobsOf(redis: RedisClient, keys: FleetKeys, topics: Topics) {
   const idempotencyKey = (actor: string, key: string): string => keys.idempotency(digest(`${actor}\0${key}`))
 
   /** The record of the job that a key stands for: it may have ended so long ago that it is no longer kept. */
-  const readKnown = async (key: string, id: string): Promise<Record<string, string>> => {
+  const readKnown = async (key: string, id: string): Promise<RecordFields> => {
     const fields = await redis.hgetall(keys.job(id))
     if (fields['record'] === undefined) throw knownIsGone(key, id)
     return fields
   }
 
   /** Puts the slots on their topics; of an earlier try those that have not ended, been cancelled or handed on since. */
-  const enqueue = async (record: JobRecord, known: Record<string, string> = {}): Promise<void> => {
+  const enqueue = async (record: JobRecord, known: RecordFields = {}): Promise<void> => {
     if ('cancel' in known) return
     const isKnown = (slot: number) => `slot:${slot}` in known || `topic:${slot}` in known
     await Promise.all(
       record.topics.map(async (topic, n) => {
         if (isKnown(n + 1)) return
-        await topics.queue(topic).add(record.action, payloadOf(record, n + 1), { jobId: slotJobId(record.id, n + 1) })
+        const signed = signJob(payloadOf(record, n + 1), signer(trust))
+        await topics.queue(topic).add(record.action, signed, { jobId: slotJobId(record.id, n + 1) })
       }),
     )
   }
 
   /** Writes the job down, unless its key has one already: then returns that one's payload digest and id. */
-  const write = async (record: JobRecord, payload: string, key: string, ended: SlotOutcome[]) =>
-    (await redis.eval(
+  const write = async (record: JobRecord, payload: string, key: string, ended: SlotOutcome[]) => {
+    const { text, mac } = records.keep(record)
+    return (await redis.eval(
       acceptScript.lua,
       5,
       key,
@@ -91,7 +93,8 @@ export function jobsOf(redis: RedisClient, keys: FleetKeys, topics: Topics) {
       keys.deadlines,
       payload,
       times.idempotency,
-      JSON.stringify(record),
+      text,
+      mac,
       record.acceptedAt,
       record.id,
       record.topics.length,
@@ -100,15 +103,13 @@ export function jobsOf(redis: RedisClient, keys: FleetKeys, topics: Topics) {
       record.onFailure ?? 'keep',
       ...ended.flatMap((outcome) => [outcome.slot, JSON.stringify(outcome)]),
     )) as [string, string] | null
+  }
 
   /** The record and how each slot stands, with results that have a key of their own or without. Throws `job_not_found`. */
   const status = async (id: string, results: 'all' | 'small' = 'all'): Promise<JobStatus> => {
     const fields = await readRecord(id)
-    const record = parseRecord(fields)
-    const places = record.topics.map((topic, n) => ({
-      topic: fields[`topic:${n + 1}`] ?? topic,
-      id: slotJobId(id, n + 1, Number(fields[`hop:${n + 1}`] ?? 0)),
-    }))
+    const record = records.read(fields)
+    const places = record.topics.map((_, n) => placeOf(record, n + 1, fields))
     const slots = await Promise.all(places.map((place, n) => slotStatus(record, n + 1, place, fields, results)))
     return { record, slots, places }
   }
@@ -126,7 +127,7 @@ export function jobsOf(redis: RedisClient, keys: FleetKeys, topics: Topics) {
         await Promise.all([write(record, '', idempotencyKey('', ''), ended), enqueue(record, known)])
         return { record, repeated: false }
       }
-      const payload = digest(idempotency.payload)
+      const payload = digestOf(idempotency.payload)
       const held = await write(record, payload, idempotencyKey(record.actor, idempotency.key), ended)
       if (held === null) {
         await enqueue(record, known)
@@ -135,7 +136,7 @@ export function jobsOf(redis: RedisClient, keys: FleetKeys, topics: Topics) {
       const [heldPayload, heldId] = held
       if (heldPayload !== payload) throw keyReused(idempotency.key)
       const fields = await readKnown(idempotency.key, heldId)
-      const earlier = parseRecord(fields)
+      const earlier = records.own(heldId, fields)
       // The replica that accepted it may have died before it was on its topics. Adding again is safe: BullMQ knows the
       // ids, and of a slot that ended so long ago that it does not, the outcome is known here.
       await enqueue(earlier, fields)
@@ -146,24 +147,32 @@ export function jobsOf(redis: RedisClient, keys: FleetKeys, topics: Topics) {
     async recall(actor: string, { key, payload }: { key: string; payload: string }): Promise<JobRecord | null> {
       const [known, id] = await redis.hmget(idempotencyKey(actor, key), 'payload', 'job')
       if (!known || !id) return null
-      if (known !== digest(payload)) throw keyReused(key)
-      return parseRecord(await readKnown(key, id))
+      if (known !== digestOf(payload)) throw keyReused(key)
+      return records.own(id, await readKnown(key, id))
     },
 
     /**
-     * Puts a slot on another topic, and notes that. Under an id of its own each time: BullMQ adds nothing where it keeps
+     * Puts a slot on another topic, as the API has signed it, and notes that. Under an id of its own each time: BullMQ adds nothing where it keeps
      * one of that id, as it does on a topic from which the slot was handed on before.
      */
     async forward(payload: JobPayload, topic: string): Promise<void> {
-      const { jobId, slot, action } = payload
+      const { jobId, slot, action, signed } = payload
+      if (!signed) throw new TypeError('expected a job that came from a topic')
       const hop = Number(await runScript(redis, handOnScript, [keys.job(jobId)], [slot]))
-      await topics.queue(topic).add(action, payload, { jobId: slotJobId(jobId, slot, hop) })
+      await topics.queue(topic).add(action, signed, { jobId: slotJobId(jobId, slot, hop) })
       await runScript(redis, handedOnScript, [keys.job(jobId)], [slot, topic, hop])
     },
 
     ...outcomes,
+    ...entriesOf(redis, keys, records, outcomes),
 
     status,
+
+    /** What a topic held (see payload.ts). */
+    open: (data: unknown): Promise<JobPayload> => openJob(data, trust.vouch),
+
+    /** A job's record to make another job of. Throws `job_not_found`, `bad_signature` where no API has written it. */
+    own: async (id: string): Promise<JobRecord> => records.own(id, await readRecord(id)),
 
     /** Newest first, from before the job of the cursor on. */
     async list(limit: number, cursor?: string): Promise<{ items: JobStatus[]; nextCursor: string | null }> {
@@ -186,7 +195,7 @@ export function jobsOf(redis: RedisClient, keys: FleetKeys, topics: Topics) {
     record: JobRecord,
     slot: number,
     { topic, id }: SlotPlace,
-    fields: Record<string, string>,
+    fields: RecordFields,
     results: 'all' | 'small',
   ): Promise<SlotStatus> {
     const known = fields[`slot:${slot}`]
@@ -199,14 +208,16 @@ export function jobsOf(redis: RedisClient, keys: FleetKeys, topics: Topics) {
     }
     const job = await topics.queue(topic).getJob(id)
     const found = standing(slot, job, job ? await job.getState() : 'waiting')
-    if (!isFinished(found)) return unfinished(found, job?.processedBy ?? dockOfTopic(topic), slot, fields)
+    if (!isFinished(found)) {
+      // BullMQ's record of one that waits names the dock that it was offered to last.
+      const dock = found.state === 'active' ? job?.processedBy : undefined
+      return unfinished(found, dock ?? dockOfTopic(topic), slot, fields)
+    }
     return outcomes.settle(payloadOf(record, slot), { ...found, dock: found.dock ?? dockOfTopic(topic) })
   }
 }
 
-const parseRecord = (fields: Record<string, string>): JobRecord => JSON.parse(fields['record'] as string) as JobRecord
-
-const jobNotFound = (id: string): DebloxError =>
+export const jobNotFound = (id: string): DebloxError =>
   new DebloxError(
     'job_not_found',
     `id: expected the id of a job that is waiting, active, or not long finished; got ${id}`,

@@ -4,7 +4,7 @@ import { dockOfTopic, type FleetKeys, times, waitingKeys } from './names'
 import { overRedis, type RedisClient, runScript, script } from './redis'
 
 /** How much is taken in. */
-export interface LimitSettings {
+interface LimitSettings {
   /** Slots that wait on one topic. */
   queueDepth: number
   /** Jobs of one owner that have been accepted and have not ended. */

@@ -3,7 +3,7 @@ import { readInfo } from './fitness'
 import { overRedis, type RedisClient } from './redis'
 
 /** What a request would put into Redis. */
-export interface Demand {
+interface Demand {
   slots: number
   /** Of what each slot carries, in characters of JSON. */
   size: number

@@ -8,12 +8,19 @@ export const dockTopic = (hostname: string): string => `${clusterTopic}.${hostna
 export const dockOfTopic = (topic: string): string | null =>
   topic === clusterTopic ? null : topic.slice(clusterTopic.length + 1)
 
+/** Whether it is one of these. */
+export const isTopic = (name: string): boolean =>
+  name === clusterTopic || /^deblox\.docker\.[a-zA-Z0-9.-]{1,253}$/.test(name)
+
 /** Where BullMQ keeps the jobs of a topic that no worker has taken: a list, and two sorted sets. */
 export const waitingKeys = (prefix: string, topic: string): [list: string, ...sets: string[]] => [
   `${prefix}:${topic}:wait`,
   `${prefix}:${topic}:prioritized`,
   `${prefix}:${topic}:delayed`,
 ]
+
+/** All keys that BullMQ keeps of a topic, as a pattern of Redis. */
+export const topicKeys = (prefix: string, topic: string): string => `${prefix}:${topic}:*`
 
 /** Every Redis key of a fleet. BullMQ keeps its own under `<prefix>:<topic>:`. */
 export const fleetKeys = (prefix: string) => ({
@@ -51,6 +58,10 @@ export const fleetKeys = (prefix: string) => ({
   result: (job: string, slot: number) => `${prefix}:result:${job}:${slot}`,
   /** Set of slots that a dock is working on and shall stop. */
   cancels: (hostname: string) => `${prefix}:cancels:${hostname}`,
+  /** Sorted set of the docks that may be given new containers, by when that ends if they do not say so again. */
+  ready: `${prefix}:ready`,
+  /** Set of slots for topics to which the worker that handed them on may not write: an API replica puts them there. */
+  handovers: `${prefix}:handovers`,
   /** String: the API replica that looks after what has nobody else to look after it. */
   janitor: `${prefix}:janitor`,
   /** String: which job an Idempotency-Key stands for. */
@@ -65,6 +76,36 @@ export const fleetKeys = (prefix: string) => ({
   templates: `${prefix}:templates`,
   /** String: counter of deals, so that every replica goes on where the last one stopped. */
   deals: `${prefix}:deals`,
+  /** Hash: grant id → what somebody may do with containers that are not his. */
+  grants: `${prefix}:grants`,
+  /** Hash: owner → what he may ask for, and how much. */
+  allowances: `${prefix}:allowances`,
+  /** Sorted set of what an owner's creates will take that have not ended, by when they were let in (see quota.ts). */
+  reserved: (ownerDigest: string) => `${prefix}:reserved:${ownerDigest}`,
+  /** Sorted set of `<owner>\0<id> <hostname>`, all of score 0: how many containers an owner has. */
+  owned: `${prefix}:container-owners`,
+  /** String: the public keys of the API, as its replicas publish them (see signing/publish.ts). */
+  apiKeys: `${prefix}:api-keys`,
+  /** String: the key to which secrets for a dock are sealed, as the API has seen it first. */
+  sealPin: (hostname: string) => `${prefix}:seal-pin:${hostname}`,
+  /** Stream: every decision who may do what, as a chain (see audit-chain.ts). */
+  audit: `${prefix}:audit`,
+  /** Hash: where the chain begins whose first entries were removed by number. */
+  auditCheckpoint: `${prefix}:audit-checkpoint`,
+  /** Stream: what workers refused, until an API replica has taken it into the chain. */
+  auditIntake: `${prefix}:audit-intake`,
+  /** The beginning of counters of requests, for each identity and each address. */
+  rates: `${prefix}:rates`,
+  /** Hash: token id → who comes with it, and the digest of its secret. */
+  tokens: `${prefix}:tokens`,
+  /** Hash: token id → when it was last used, in milliseconds. */
+  tokenUses: `${prefix}:token-uses`,
+  /** String: the replica that makes the first token. */
+  firstToken: `${prefix}:first-token`,
+  /** String: somebody who has logged in with a browser, by the digest of what the browser keeps. */
+  session: (digest: string) => `${prefix}:session:${digest}`,
+  /** The beginning of counters of failed credentials. */
+  failedLogins: `${prefix}:failed-logins`,
 })
 
 export type FleetKeys = ReturnType<typeof fleetKeys>
@@ -100,6 +141,14 @@ export const times = {
   inflight: 24 * hours,
   /** A replica's reply stream outlives the replica by so much. */
   replies: 10 * minutes,
+  /** A login with a browser, however much it is used. */
+  session: 8 * hours,
+  /** A token is told as last used so often at the most. */
+  tokenUse: 1 * minutes,
+  /** A token that has expired is still listed for so long. */
+  expiredToken: 30 * 24 * hours,
+  /** Whoever began to make the first token and has not is taken for dead. */
+  firstToken: 1 * minutes,
   /** The worker lists all its containers so often, whatever events said. */
   fullList: 20 * seconds,
 } as const
@@ -113,4 +162,6 @@ export const counts = {
   finishedJobs: 10_000,
   repliesPerReplica: 1_000,
   eventsPerTopic: 100,
+  /** Decisions in the audit chain: 45 MB, by measure (see docs/adr/0034-audit-chain.md). */
+  auditEntries: 100_000,
 } as const

@@ -30,15 +30,6 @@ describe('a slot', () => {
     await expect(use.redis().xlen(record.replyTo)).resolves.toBe(1)
   })
 
-  test('is marked as begun once', async () => {
-    const payload = payloadOf(recordOf(), 1)
-    await expect(jobs().markBegun(payload)).resolves.toEqual({ before: false })
-    await expect(jobs().markBegun(payload)).resolves.toEqual({ before: true })
-    await expect(jobs().markBegun({ ...payload, slot: 2 })).resolves.toEqual({ before: false })
-    await jobs().unmarkBegun(payload)
-    await expect(jobs().markBegun(payload)).resolves.toEqual({ before: false })
-  })
-
   test.each([
     ['a small result', 100, true],
     ['a result that is too large to be kept twice', 10_000, false],
@@ -55,28 +46,9 @@ describe('a slot', () => {
     await expect(slotsOf(record)).resolves.toMatchObject([{ result: { envelope: { Response: { Body: body } } } }])
   })
 
-  test('of which nothing is recorded has not ended, was not cancelled, and was not begun again', async () => {
-    const record = await accepted()
-    await expect(jobs().begin(payloadOf(record, 1))).resolves.toEqual({ outcome: null, cancelled: false, starts: 0 })
-    await expect(jobs().outcome(payloadOf(record, 1))).resolves.toBeNull()
-  })
-
-  test('that has ended tells whoever is about to begin it', async () => {
-    const record = await accepted()
-    await jobs().finish(payloadOf(record, 1), completed())
-    await expect(jobs().begin(payloadOf(record, 1))).resolves.toMatchObject({ outcome: completed() })
-  })
-
-  test('counts how often it was begun again and not given back, for itself alone', async () => {
-    const record = await accepted({ topics: [topic, topic] })
-    const [one, other] = [payloadOf(record, 1), payloadOf(record, 2)]
-    for (const count of [1, 1, -1] as const) await jobs().countStart(one, count)
-    await expect(jobs().begin(one)).resolves.toMatchObject({ starts: 1 })
-    await expect(jobs().begin(other)).resolves.toMatchObject({ starts: 0 })
-  })
-
   test('of a job that is kept no longer leaves nothing behind, however it is begun or ends', async () => {
     const payload = payloadOf(recordOf(), 1)
+    await jobs().begin(payload)
     await jobs().countStart(payload, 1)
     await jobs().finish(payload, completed())
     await expect(use.redis().keys(`${use.fleet().prefix}:job:*`)).resolves.toEqual([])

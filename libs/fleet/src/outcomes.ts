@@ -1,11 +1,11 @@
-import { countStartScript, finishScript, noteScript } from './job-scripts'
+import { beginScript, countStartScript, finishScript, noteScript } from './job-scripts'
 import { type JobPayload, type JobRecord, type SlotOutcome, type SlotResult } from './job'
 import { digest } from './digest'
 import { counts, type FleetKeys, times } from './names'
 import { type RedisClient, runScript } from './redis'
 
 /** A result is kept in the job's record up to this size in characters; beyond it a key of its own has it for a while. */
-export const keptResult = 4_096
+const keptResult = 4_096
 
 /** Up to this size BullMQ's record of a slot has a copy, in case that a worker dies between the two. */
 export const copiedResult = 1_024
@@ -31,8 +31,10 @@ export interface Beginning {
   outcome: SlotOutcome | null
   /** Somebody has asked for it not to be done. */
   cancelled: boolean
-  /** How often a worker began it again without ending it or giving it back. */
+  /** How often it was begun before and not given back in order. */
   starts: number
+  /** Whether this start counts already. */
+  counted: boolean
 }
 
 /** How the slots of jobs began and ended. */
@@ -41,6 +43,10 @@ export function outcomesOf(redis: RedisClient, keys: FleetKeys) {
     const known = await redis.hget(keys.job(jobId), `slot:${slot}`)
     return known === null ? null : (JSON.parse(known) as SlotOutcome)
   }
+
+  /** How often a slot was begun, without what was given back in order. */
+  const starts = async ({ jobId, slot }: JobPayload): Promise<number> =>
+    Number((await redis.hget(keys.job(jobId), `starts:${slot}`)) ?? 0)
 
   /**
    * Records how a slot ended and tells the replica that waits. A second outcome of a slot changes nothing, nor does one that
@@ -84,15 +90,20 @@ export function outcomesOf(redis: RedisClient, keys: FleetKeys) {
   }
 
   return {
-    /** What is known of a slot before it begins. */
-    async begin({ jobId, slot }: JobPayload): Promise<Beginning> {
-      const [known, cancelled, starts] = await redis.hmget(keys.job(jobId), `slot:${slot}`, 'cancel', `starts:${slot}`)
+    /** What is known of a slot before it begins; counts that it does, if it was begun less often than `fewer` before. */
+    async begin({ jobId, slot }: JobPayload, fewer = Infinity): Promise<Beginning> {
+      const most = Math.min(fewer, Number.MAX_SAFE_INTEGER)
+      const found = await runScript(redis, beginScript, [keys.job(jobId)], [slot, most])
+      const [known, cancelled, starts, counted] = found as [string | null, string | null, number, number | null]
       return {
         outcome: known ? (JSON.parse(known) as SlotOutcome) : null,
         cancelled: Boolean(cancelled),
-        starts: Number(starts ?? 0),
+        starts,
+        counted: counted === 1,
       }
     },
+
+    starts,
 
     /** Notes that a slot was taken and waits for its turn on its dock, or that it does so no longer. */
     async queued({ jobId, slot }: JobPayload, waits: boolean): Promise<void> {
@@ -101,7 +112,7 @@ export function outcomesOf(redis: RedisClient, keys: FleetKeys) {
       else await redis.hdel(keys.job(jobId), field)
     },
 
-    /** Counts that a worker begins a slot that was begun before, or, with -1, that it has given it back in order. */
+    /** Counts that a worker begins a slot, or, with -1, that it has given it back in order. */
     async countStart({ jobId, slot }: JobPayload, count: 1 | -1): Promise<void> {
       await runScript(redis, countStartScript, [keys.job(jobId)], [slot, count])
     },
@@ -109,6 +120,11 @@ export function outcomesOf(redis: RedisClient, keys: FleetKeys) {
     /** Marks that a slot's effect may have begun; tells whether it was marked before. */
     async markBegun({ jobId, slot }: JobPayload): Promise<{ before: boolean }> {
       return { before: (await redis.hsetnx(keys.job(jobId), `begun:${slot}`, '1')) === 0 }
+    },
+
+    /** Whether a slot's effect may have begun. */
+    async wasBegun({ jobId, slot }: JobPayload): Promise<boolean> {
+      return (await redis.hexists(keys.job(jobId), `begun:${slot}`)) === 1
     },
 
     /** Takes the mark back: nothing was sent to the daemon. */
@@ -126,7 +142,9 @@ export function outcomesOf(redis: RedisClient, keys: FleetKeys) {
      * and then the job would seem to wait for ever.
      */
     async settle(payload: JobPayload, found: SlotOutcome): Promise<SlotOutcome> {
-      await finish(payload, found)
+      // BullMQ counts also how often it was only offered.
+      const attempts = await starts(payload)
+      await finish(payload, { ...found, attempts, startedAt: attempts > 0 ? found.startedAt : null })
       const recorded = await outcome(payload)
       if (!recorded) return found
       return recorded.state === 'completed' && !recorded.result ? { ...recorded, result: found.result } : recorded

@@ -74,7 +74,7 @@ function describeError(error: unknown): unknown {
 }
 
 /** Says once that Redis went away, and once that it is back, however often it is tried in between. */
-export function logConnection(redis: RedisClient, log: Logger): void {
+function logConnection(redis: RedisClient, log: Logger): void {
   let away = false
   redis.on('error', (error: Error) => {
     if (!away) log.warn({ reason: error.message || error.name }, 'Redis cannot be reached; trying again')

@@ -8,10 +8,11 @@ import { RedisServer, startRedis } from '../../../test/support/redis'
 import { removeEmptyRunFolder, runFolder } from '../../../test/support/run-folder'
 import { checkFitness } from './fitness'
 import { type Fleet, openFleet } from './fleet'
-import { type JobPayload, newJobId, type SlotOutcome } from './job'
+import { newJobId, type SignedJob, type SlotOutcome } from './job'
 import { clusterTopic } from './names'
 import {
   connectRedis,
+  isRefusal,
   overRedis,
   type RedisClient,
   redisErrorCode,
@@ -21,6 +22,8 @@ import {
   whenReady,
 } from './redis'
 import type { SlotReturn } from './topics'
+import { trustIn } from './signing/trust'
+import { testKeys } from './testing/keys'
 import { completed } from './testing/record'
 
 let folder: string
@@ -65,11 +68,11 @@ async function oneJob(fleet: Fleet): Promise<string> {
     record: { ...record, replyTo, acceptedAt: Date.now(), topics: [clusterTopic] },
     idempotency: { key: id, payload: 'p' },
   })
-  const run = async ({ data }: { data: JobPayload }): Promise<SlotReturn> => {
-    await fleet.jobs.finish(data, outcome)
+  const run = async (job: { data: SignedJob }): Promise<SlotReturn> => {
+    await fleet.jobs.finish(await fleet.jobs.open(job.data), outcome)
     return { forwardedTo: 'nowhere' }
   }
-  const worker = new Worker<JobPayload, SlotReturn>(clusterTopic, run, {
+  const worker = new Worker<SignedJob, SlotReturn>(clusterTopic, run, {
     connection: fleet.redis,
     prefix: fleet.prefix,
   })
@@ -86,7 +89,7 @@ async function oneJob(fleet: Fleet): Promise<string> {
 test('a fleet works on a single Redis, in a database of its own', async () => {
   const server = await redis()
   const opened = client(`${server.url}/3`)
-  await expect(oneJob(openFleet(opened, 'deblox'))).resolves.toBe('completed')
+  await expect(oneJob(openFleet(opened, 'deblox', undefined, trustIn(testKeys)))).resolves.toBe('completed')
   await expect(client(server.url).keys('*')).resolves.toEqual([])
   await opened.call('CONFIG', 'SET', 'maxmemory', '1gb')
   await expect(checkFitness(opened)).resolves.toEqual({ refusals: [], warnings: [] })
@@ -105,7 +108,7 @@ test('a fleet works behind a Sentinel', async () => {
   })
   started.push(sentinel)
   await sentinel.waitForLine(/\+monitor master main/)
-  const fleet = openFleet(client(`redis-sentinel://127.0.0.1:${port}/main`), 'deblox')
+  const fleet = openFleet(client(`redis-sentinel://127.0.0.1:${port}/main`), 'deblox', undefined, trustIn(testKeys))
   await expect(oneJob(fleet)).resolves.toBe('completed')
 })
 
@@ -135,7 +138,7 @@ describe('a Redis Cluster', () => {
   test('a fleet works on it with a prefix in braces', async () => {
     const opened = client(`redis-cluster://127.0.0.1:${port}`)
     await whenReady(opened, 10_000)
-    await expect(oneJob(openFleet(opened, '{deblox}'))).resolves.toBe('completed')
+    await expect(oneJob(openFleet(opened, '{deblox}', undefined, trustIn(testKeys)))).resolves.toBe('completed')
     await expect(checkFitness(opened)).resolves.toEqual({ refusals: [], warnings: [] })
   })
 })
@@ -198,19 +201,33 @@ describe('a script', () => {
 })
 
 test.each([
-  ['Redis is loading', 'LOADING Redis is loading the dataset in memory', true],
-  ['Redis may not write', 'MISCONF Errors writing to the AOF file', true],
-  ['Redis has no memory left', 'OOM command not allowed', true],
-  ['Redis is a replica', 'READONLY You can not write against a read only replica', true],
-  ['the key has another type', 'WRONGTYPE Operation against a key', false],
-  ['the user may not', 'NOPERM this user has no permissions', false],
-])('a reply which says that %s (%s) counts as away: %p', async (_, reply, away) => {
-  const opened = client(started.find((one): one is RedisServer => 'url' in one)?.url ?? '')
-  const fails = () => runScript(opened, script(`return redis.error_reply('${reply}')`), [], [])
-  const code = await overRedis({ fails })
-    .fails()
-    .catch((error: { code?: string }) => error.code)
-  expect(code === 'redis_unavailable').toBe(away)
+  ['Redis is loading', 'LOADING Redis is loading the dataset in memory', 'Redis to have read its data'],
+  ['Redis may not write', 'MISCONF Errors writing to the AOF file', 'Redis to be able to write to its disk'],
+  ['Redis is full', 'OOM command not allowed', 'Redis to have room in its memory'],
+  ['Redis is a replica', 'READONLY You can not write against a read only replica', 'Redis to be a master'],
+])('a reply which says that %s (%s) tells that, and counts as away', async (_, reply, expected) => {
+  const failure = await replied(reply)
+  expect(failure).toMatchObject({ code: 'redis_unavailable', message: `expected ${expected}, got ${reply}` })
+  expect(isRefusal(failure)).toBe(true)
+  expect(isRefusal((failure as Error).cause)).toBe(true)
+})
+
+test.each([
+  ['the key has another type', 'WRONGTYPE Operation against a key'],
+  ['the user may not', 'NOPERM this user has no permissions'],
+])('a reply which says that %s (%s) is no refusal of a Redis that is away', async (_, reply) => {
+  const failure = await replied(reply)
+  expect(failure).not.toHaveProperty('code')
+  expect(isRefusal(failure)).toBe(false)
+})
+
+test('a Redis that is full is not said to be silent', async () => {
+  const server = await redis()
+  const fleet = openFleet(client(server.url), 'deblox')
+  await fleet.redis.config('SET', 'maxmemory', 1)
+  await expect(fleet.docks.register('dock-1')).rejects.toMatchObject({
+    message: expect.stringMatching(/^expected Redis to have room in its memory, got OOM/),
+  })
 })
 
 test('clients that lost the same Redis come back at different times, none of them later than half a second', () => {
@@ -222,3 +239,12 @@ test('clients that lost the same Redis come back at different times, none of the
     expect(new Set(pauses).size).toBeGreaterThan(most / 10)
   }
 })
+
+/** What whoever uses `overRedis` is told when Redis replies so. */
+function replied(reply: string): Promise<unknown> {
+  const opened = client(started.find((one): one is RedisServer => 'url' in one)?.url ?? '')
+  const fails = () => runScript(opened, script(`return redis.error_reply('${reply}')`), [], [])
+  return overRedis({ fails })
+    .fails()
+    .catch((error: unknown) => error)
+}

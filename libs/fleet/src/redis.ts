@@ -26,7 +26,7 @@ const tempers: Record<Temper, RedisOptions> = {
   patient: { maxRetriesPerRequest: null, retryStrategy },
 }
 
-export const redisSchemes = ['redis', 'rediss', 'redis-sentinel', 'rediss-sentinel', 'redis-cluster', 'rediss-cluster']
+const redisSchemes = ['redis', 'rediss', 'redis-sentinel', 'rediss-sentinel', 'redis-cluster', 'rediss-cluster']
 
 /**
  * Opens a client for `redis[s]://host:port/db`, `redis[s]-sentinel://h1:p1,h2:p2/master-name` or
@@ -159,18 +159,22 @@ export function redisErrorCode(error: unknown): string | undefined {
   return error instanceof ReplyError ? (error as Error).message.split(' ', 1)[0] : undefined
 }
 
-/** Replies by which a Redis that can be reached says that it cannot serve now. */
-const notNow = new Set([
-  'LOADING',
-  'BUSY',
-  'MASTERDOWN',
-  'READONLY',
-  'MISCONF',
-  'OOM',
-  'NOREPLICAS',
-  'CLUSTERDOWN',
-  'TRYAGAIN',
-])
+/** What is expected where a Redis that can be reached replies that it cannot serve now, by the code of its reply. */
+const notNow: Partial<Record<string, string>> = {
+  LOADING: 'Redis to have read its data',
+  BUSY: 'Redis to be done with a script',
+  MASTERDOWN: 'Redis to reach its master',
+  READONLY: 'Redis to be a master',
+  MISCONF: 'Redis to be able to write to its disk',
+  OOM: 'Redis to have room in its memory',
+  NOREPLICAS: 'Redis to have enough replicas',
+  CLUSTERDOWN: 'all of the Redis cluster to be up',
+  TRYAGAIN: 'the Redis cluster to be at rest',
+}
+
+/** Whether Redis could not be reached, or could not serve just then: what is asked of it later may be done. */
+export const isRefusal = (error: unknown): boolean =>
+  error instanceof DebloxError ? error.code === 'redis_unavailable' : notNow[redisErrorCode(error) ?? ''] !== undefined
 
 type AsyncFunctions = Record<string, (...args: never[]) => unknown>
 
@@ -194,8 +198,9 @@ export function overRedis<T extends AsyncFunctions>(functions: T): T {
 function asUnavailable(error: unknown): unknown {
   if (error instanceof DebloxError || error instanceof TypeError || error instanceof SyntaxError) return error
   const code = redisErrorCode(error)
-  if (code !== undefined && !notNow.has(code)) return error
+  const expected = code === undefined ? 'Redis to answer' : notNow[code]
+  if (expected === undefined) return error
   // ioredis's own words for a lost connection speak of its options: they are the cause, not the message.
   const got = code === undefined ? 'no answer' : describe(error)
-  return new DebloxError('redis_unavailable', `expected Redis to answer, got ${got}`, { cause: error })
+  return new DebloxError('redis_unavailable', `expected ${expected}, got ${got}`, { cause: error })
 }

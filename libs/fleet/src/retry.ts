@@ -2,7 +2,7 @@ import { DebloxError } from '@deblox/actions/errors'
 import { isFinished, type JobRecord, newJobId, type SlotOutcome } from './job'
 import { noteScript } from './job-scripts'
 import { type Jobs, unlessGone } from './jobs'
-import type { FleetKeys } from './names'
+import { clusterTopic, type FleetKeys } from './names'
 import { type RedisClient, runScript } from './redis'
 
 /** A job that tries another one again, before it is accepted. */
@@ -49,13 +49,16 @@ export function retriesOf(redis: RedisClient, keys: FleetKeys, jobs: Jobs) {
      * others left half done is taken up. Throws `job_not_found`, `job_not_failed`.
      */
     async again(id: string, replyTo: string, now: number): Promise<Retry> {
-      const { record: old, slots, places } = await jobs.status(id)
+      const { slots, places } = await jobs.status(id)
+      const old = await jobs.own(id)
       const ended = slots.filter(isFinished)
       if (ended.length < slots.length) throw notNow(id, 'has not ended')
       if (ended.every(({ state, undoneBy }) => state === 'completed' && !undoneBy)) throw notNow(id, 'completed')
       if (await isBeingUndone(id, ended)) throw notNow(id, 'has containers that are still to be deleted')
       const there = await Promise.all(ended.map(isThere))
       const { expiresAt, ...rest } = old
+      // Where somebody asked for a dock it is that one, whatever Redis says where the job went.
+      const isFree = old.dealt === true || old.topics.includes(clusterTopic)
       const record = {
         ...rest,
         id: await onlyRetry(id, now),
@@ -63,7 +66,8 @@ export function retriesOf(redis: RedisClient, keys: FleetKeys, jobs: Jobs) {
         origin: old.origin ?? old.id,
         replyTo,
         acceptedAt: now,
-        topics: places.map(({ topic }) => topic),
+        topics: isFree ? places.map(({ topic }) => topic) : old.topics,
+        ...(isFree && { dealt: true as const }),
         ...(expiresAt !== undefined && { expiresAt: now + expiresAt - old.acceptedAt }),
       }
       return { record, ended: ended.filter((_, n) => there[n]) }

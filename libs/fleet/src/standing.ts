@@ -1,10 +1,10 @@
 import { type ErrorCode, errorTable } from '@deblox/actions/errors'
 import type { Job } from 'bullmq'
-import type { JobError, JobPayload, SlotOutcome, SlotResult, SlotStatus, TerminalState } from './job'
+import type { JobError, SignedJob, SlotOutcome, SlotResult, SlotStatus, TerminalState } from './job'
 import type { SlotReturn } from './topics'
 
 /** How a slot stands by BullMQ's record of it: also the way to an outcome that its worker could not write down. */
-export function standing(slot: number, job: Job<JobPayload, SlotReturn> | undefined, state: string): SlotStatus {
+export function standing(slot: number, job: Job<SignedJob, SlotReturn> | undefined, state: string): SlotStatus {
   const common = {
     slot,
     dock: null,
@@ -20,7 +20,7 @@ export function standing(slot: number, job: Job<JobPayload, SlotReturn> | undefi
 
 function failedOutcome(
   common: { slot: number; attempts: number; startedAt: number | null },
-  job: Job<JobPayload, SlotReturn> | undefined,
+  job: Job<SignedJob, SlotReturn> | undefined,
 ): SlotOutcome {
   const { dock, ...error } = parseFailure(job?.failedReason ?? '')
   return { ...common, dock, state: stateOf(error.code), finishedAt: job?.finishedOn ?? Date.now(), result: null, error }
@@ -50,10 +50,13 @@ export const failureText = ({ code, ...error }: JobError, dock: string): string 
   JSON.stringify({ code, ...error, dock })
 
 /** What the slot brought about, if BullMQ's record of it says so. */
-export const resultOf = (job: Job<JobPayload, SlotReturn> | undefined): SlotResult | null =>
+export const resultOf = (job: Job<SignedJob, SlotReturn> | undefined): SlotResult | null =>
   job?.returnvalue && 'envelope' in job.returnvalue ? job.returnvalue : null
 
-/** How a slot stands that BullMQ has not seen end: it may have been taken, and wait for its turn on its dock. */
+/**
+ * How a slot stands that BullMQ has not seen end: it may have been taken, and wait for its turn on its dock, or have been
+ * offered to docks that could not take it, which is no attempt.
+ */
 export function unfinished(
   found: Exclude<SlotStatus, SlotOutcome>,
   dock: string | null,
@@ -61,9 +64,12 @@ export function unfinished(
   fields: Record<string, string>,
 ): SlotStatus {
   const isQueued = found.state === 'active' && fields[`queued:${slot}`] !== undefined
+  const attempts = Number(fields[`starts:${slot}`] ?? 0)
   return {
     ...found,
-    ...(isQueued && { state: 'waiting', startedAt: null }),
+    attempts,
+    ...(isQueued && { state: 'waiting' }),
+    ...((isQueued || attempts === 0) && { startedAt: null }),
     ...(fields['cancel'] !== undefined && { error: beingCancelled }),
     dock: found.dock ?? dock,
   }

@@ -1,7 +1,9 @@
 import { DebloxError } from '@deblox/actions/errors'
 import type { ContainerSpec } from '@deblox/actions/container-spec'
+import { withMac, withoutMac } from './maced'
 import type { FleetKeys } from './names'
 import { overRedis, type RedisClient } from './redis'
+import { signer, type Trust } from './signing/trust'
 
 export interface Template {
   name: string
@@ -10,23 +12,38 @@ export interface Template {
   spec: ContainerSpec
 }
 
-export type Templates = ReturnType<typeof templatesOf>
+/**
+ * Stored specs by name. Those that are shipped lie under the ones in Redis: they can be replaced, not deleted. What is made
+ * of one is signed: only what the API itself has written down is believed.
+ */
+export function templatesOf(
+  redis: RedisClient,
+  keys: FleetKeys,
+  shipped: ReadonlyMap<string, ContainerSpec>,
+  trust: Trust,
+) {
+  const readSpec = (name: string, stored: string): ContainerSpec | undefined => {
+    const text = withoutMac(macName(name), stored, signer(trust).macKey('templates'))
+    return text === undefined ? undefined : (JSON.parse(text) as ContainerSpec)
+  }
 
-/** Stored specs by name. Those that are shipped lie under the ones in Redis: they can be replaced, not deleted. */
-export function templatesOf(redis: RedisClient, keys: FleetKeys, shipped: ReadonlyMap<string, ContainerSpec>) {
   return overRedis({
     /** All templates, sorted by name. */
     async list(): Promise<Template[]> {
       const stored = Object.entries(await redis.hgetall(keys.templates))
       const all = new Map([...shipped].map(([name, spec]): [string, Template] => [name, { name, shipped: true, spec }]))
-      for (const [name, json] of stored) all.set(name, { name, shipped: false, spec: parseSpec(json) })
+      for (const [name, text] of stored) {
+        const spec = readSpec(name, text)
+        if (spec) all.set(name, { name, shipped: false, spec })
+      }
       return [...all.values()].sort((one, other) => (one.name < other.name ? -1 : 1))
     },
 
     /** Throws `template_not_found`. */
     async get(name: string): Promise<Template> {
       const stored = await redis.hget(keys.templates, name)
-      if (stored !== null) return { name, shipped: false, spec: parseSpec(stored) }
+      const own = stored === null ? undefined : readSpec(name, stored)
+      if (own) return { name, shipped: false, spec: own }
       const spec = shipped.get(name)
       if (!spec) throw notFound(name)
       return { name, shipped: true, spec }
@@ -34,7 +51,8 @@ export function templatesOf(redis: RedisClient, keys: FleetKeys, shipped: Readon
 
     /** Stores a validated spec; tells whether the name was new. */
     async put(name: string, spec: ContainerSpec): Promise<{ created: boolean }> {
-      const added = await redis.hset(keys.templates, name, JSON.stringify(spec))
+      const text = withMac(macName(name), JSON.stringify(spec), signer(trust).macKey('templates'))
+      const added = await redis.hset(keys.templates, name, text)
       return { created: added === 1 && !shipped.has(name) }
     },
 
@@ -50,7 +68,7 @@ export function templatesOf(redis: RedisClient, keys: FleetKeys, shipped: Readon
   })
 }
 
-const parseSpec = (json: string): ContainerSpec => JSON.parse(json) as ContainerSpec
+const macName = (name: string): string => `template:${name}`
 
 const notFound = (name: string): DebloxError =>
   new DebloxError('template_not_found', `template: expected a template (see GET /v1/templates), got ${name}`)

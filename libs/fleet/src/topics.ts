@@ -1,6 +1,6 @@
 import { DebloxError } from '@deblox/actions/errors'
 import { Queue } from 'bullmq'
-import type { JobPayload, SlotResult } from './job'
+import type { SignedJob, SlotResult } from './job'
 import { counts, times } from './names'
 import type { RedisClient } from './redis'
 
@@ -10,7 +10,7 @@ import type { RedisClient } from './redis'
  */
 export type SlotReturn = SlotResult | { kept: 'elsewhere' } | { forwardedTo: string } | { endedBefore: true }
 
-export type TopicQueue = Queue<JobPayload, SlotReturn>
+export type TopicQueue = Queue<SignedJob, SlotReturn>
 
 export type Topics = ReturnType<typeof topicsOf>
 

@@ -1,5 +1,7 @@
+import { generateKeyPairSync } from 'node:crypto'
 import type { Fleet } from '@deblox/fleet/fleet'
 import type Docker from 'dockerode'
+import { ownersDouble } from '../../../../libs/actions/src/testing/context'
 import { Gate } from '../gate'
 import type { RunContext } from '../run-action'
 
@@ -11,11 +13,17 @@ export function contextOnRedis(fleet: Fleet, docker: Docker) {
     hostname: 'here',
     docker,
     fleet,
+    policy: { maxProfile: 'privileged' },
+    defaultRules: { profile: 'privileged' },
     daemon,
     daemonLost: () => lost.daemon.signal,
     leaseLost: () => new AbortController().signal,
     graceMs: () => 0,
     now: () => Date.now(),
+    owners: ownersDouble,
+    labelsOf: () => undefined,
+    sealKey: generateKeyPairSync('x25519').privateKey,
+    onEnded: () => {},
     workAgain: async () => {},
     pullOnce: (_reference, signal, pull) => pull(signal),
     refresh: async () => {},

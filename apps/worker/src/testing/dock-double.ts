@@ -2,6 +2,13 @@ import { FleetClock } from '@deblox/fleet/clock'
 import type { Fleet } from '@deblox/fleet/fleet'
 import { times } from '@deblox/fleet/names'
 import type Docker from 'dockerode'
+import { pino } from 'pino'
+import { eventually } from '../../../../test/support/eventually'
+import { Dock, type DockEvents, type Machine } from '../dock'
+import { Lease } from '../lease'
+
+/** What the machine of a dock under test is known by. */
+const machine: Machine = { identity: 'machine-a', seal: { kty: 'OKP', crv: 'X25519', x: 'x', kid: 'kid' } }
 
 /** A double of what one dock sees of its fleet, in this process. Tests set its fields as others would change Redis. */
 export class FleetOfDockDouble {
@@ -15,15 +22,13 @@ export class FleetOfDockDouble {
   others: string[] = ['other']
   /** What heartbeats told of the daemon. */
   readonly told: string[] = []
-  /** The actions that were published. */
+  /** What the dock did for itself. */
   readonly published: string[] = []
   /** The incarnation that the registered dock's fields are of. */
   private known: string | null = null
 
   readonly fleet = {
     clock: new FleetClock(),
-    keys: { replies: (replica: string) => `replies of ${replica}` },
-    jobs: { accept: async ({ record }: { record: { action: string } }) => void this.published.push(record.action) },
     docks: {
       acquireLease: async (_hostname: string, incarnation: string) => {
         if (this.holder === null) this.holder = incarnation
@@ -43,6 +48,7 @@ export class FleetOfDockDouble {
       identify: async () => ({ since: this.since, redisMs: Date.now() }),
       redisUptimeMs: async () => this.uptimeMs,
       takesContainers: async () => this.registered && !this.drain,
+      register: async () => void this.published.push('register'),
       describe: async () => this.registered,
       list: async () => this.others.map((hostname) => ({ hostname, state: 'ready' })),
     },
@@ -71,3 +77,33 @@ export class DaemonDouble {
     return Promise.resolve(answer)
   }
 }
+
+/** A dock named `here` that has not started yet, on doubles of its fleet and its daemon. */
+export function dockOnDoubles() {
+  const fleet = new FleetOfDockDouble()
+  const daemon = new DaemonDouble()
+  const lease = new Lease(fleet.fleet.docks, 'here', 'mine')
+  const events: { [event in keyof DockEvents]: jest.Mock } = {
+    onReturned: jest.fn(async () => {}),
+    onRejoined: jest.fn(),
+    onReplaced: jest.fn(),
+  }
+  const dock = new Dock('here', machine, fleet.fleet, daemon.docker, lease, events, pino({ level: 'silent' }))
+  return {
+    fleet,
+    daemon,
+    lease,
+    events,
+    dock,
+    gates: () => gatesOf(dock),
+    gatesBecome: (own: boolean, cluster: boolean) => eventually(() => expect(gatesOf(dock)).toEqual({ own, cluster })),
+    leave: async () => {
+      dock.drain()
+      await dock.leave()
+    },
+  }
+}
+
+export type DockOnDoubles = ReturnType<typeof dockOnDoubles>
+
+const gatesOf = (dock: Dock) => ({ own: dock.work.isOpen(), cluster: dock.clusterWork.isOpen() })

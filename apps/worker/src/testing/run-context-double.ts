@@ -1,12 +1,13 @@
 import type { JobPayload } from '@deblox/fleet/job'
 import type { Placement } from '@deblox/fleet/placement'
 import type Docker from 'dockerode'
+import { ownersDouble } from '../../../../libs/actions/src/testing/context'
 import { fleetDouble } from '../../../../libs/actions/src/testing/fleet-double'
 import { Gate } from '../gate'
 import type { RunContext, Slot } from '../run-action'
 
 export const slotOf = (action: string, params: Record<string, unknown>, more: Partial<Slot> = {}): Slot => ({
-  v: 2,
+  v: 3,
   jobId: 'job-7',
   slot: 1,
   numbered: false,
@@ -16,19 +17,23 @@ export const slotOf = (action: string, params: Record<string, unknown>, more: Pa
   owner: 'anna',
   replyTo: 'replies',
   acceptedAt: 0,
+  issuedAt: 0,
+  expiresAt: 86_400_000,
+  dock: 'here',
+  identity: { subject: 'anna', teams: [], role: 'admin' },
+  given: {},
   again: false,
   epoch: 0,
   ...more,
 })
 
-/** A double of the fleet in this process: claims, leases, begun slots, and what was handed on. */
+/** A double of the fleet in this process: claims, leases, and begun slots. */
 export function runContextDouble(
   docker: Docker,
   { claimed, leased = [] }: { claimed?: Placement; leased?: string[] } = {},
 ) {
   let claim = claimed
   const begun = new Set<string>()
-  const forwarded: string[] = []
   const refreshed: string[] = []
   const touched: string[] = []
   const registered = fleetDouble()
@@ -44,7 +49,6 @@ export function runContextDouble(
       },
     },
     jobs: {
-      forward: async (_payload: JobPayload, topic: string) => void forwarded.push(topic),
       markBegun: async ({ jobId, slot }: JobPayload) => {
         const before = begun.has(`${jobId}.${slot}`)
         begun.add(`${jobId}.${slot}`)
@@ -63,15 +67,20 @@ export function runContextDouble(
     hostname: 'here',
     docker,
     fleet,
+    policy: { maxProfile: 'privileged' },
+    defaultRules: { profile: 'privileged' },
     daemon,
     leaseLost,
     daemonLost: () => lost.daemon.signal,
     graceMs: () => 0,
     now: () => 0,
+    owners: ownersDouble,
+    labelsOf: () => undefined,
+    onEnded: () => undefined,
     workAgain: async () => {},
     pullOnce: (_reference: string, signal: AbortSignal, pull: (signal: AbortSignal) => Promise<void>) => pull(signal),
     refresh,
     touch,
   } as unknown as RunContext
-  return { context, daemon, lost, forwarded, refreshed, touched, registered, claim: () => claim }
+  return { context, daemon, lost, refreshed, touched, registered, claim: () => claim }
 }

@@ -1,8 +1,10 @@
 import { type Job, Worker } from 'bullmq'
 import type { Fleet } from '../fleet'
-import type { JobPayload } from '../job'
+import { type JobPayload, type JobRecord, payloadOf, type SignedJob } from '../job'
 import { dockOfTopic } from '../names'
+import { parsePayload, signJob } from '../payload'
 import type { SlotReturn } from '../topics'
+import { testKeys } from './keys'
 
 type OnTopics = Pick<Fleet, 'redis' | 'prefix'>
 
@@ -13,10 +15,13 @@ export const token = 'by-hand'
 export async function working(
   { redis, prefix }: OnTopics,
   topic: string,
-  run: (job: Job<JobPayload>) => Promise<SlotReturn>,
+  run: (job: { data: JobPayload }) => Promise<SlotReturn>,
   count = 1,
 ): Promise<void> {
-  const worker = new Worker<JobPayload, SlotReturn>(topic, run, { connection: redis, prefix })
+  const worker = new Worker<SignedJob, SlotReturn>(topic, (job) => run({ data: payloadIn(job) }), {
+    connection: redis,
+    prefix,
+  })
   await new Promise<void>((resolve) => {
     let ended = 0
     const end = () => ++ended === count && resolve()
@@ -30,8 +35,8 @@ export async function take(
   { redis, prefix }: OnTopics,
   topic: string,
   dock = dockOfTopic(topic) ?? 'dock-1',
-): Promise<Job<JobPayload, SlotReturn>> {
-  const worker = new Worker<JobPayload, SlotReturn>(topic, undefined, {
+): Promise<Job<SignedJob, SlotReturn>> {
+  const worker = new Worker<SignedJob, SlotReturn>(topic, undefined, {
     connection: redis,
     prefix,
     name: dock,
@@ -46,3 +51,12 @@ export async function take(
 /** What remains of a taken job when its worker dies: nobody renews its lock, and in the end it has none. */
 export const loseLock = ({ redis, prefix }: OnTopics, topic: string, { id }: Job): Promise<number> =>
   redis.del(`${prefix}:${topic}:${id}:lock`)
+
+/** What a topic's job tells its worker. */
+export const payloadIn = ({ data }: { data: SignedJob }): JobPayload => ({ ...parsePayload(data.body), signed: data })
+
+/** One slot of a job, as whoever takes it from its topic has it. */
+export function takenOf(record: JobRecord, slot: number): JobPayload {
+  const payload = payloadOf(record, slot)
+  return { ...payload, signed: signJob(payload, testKeys) }
+}
