@@ -7,7 +7,9 @@ import Joi from 'joi'
 import { pino } from 'pino'
 import request from 'supertest'
 import { createApp } from './app'
+import { securityHeaders } from './edges/security-headers'
 import type { Answer, Caller, Route } from './route'
+import { openGate } from './testing/open-gate'
 
 const logged: string[] = []
 const log = pino({ level: 'error' }, { write: (line: string) => void logged.push(line) })
@@ -18,6 +20,7 @@ let answer: () => Promise<Answer>
 const route = (method: Route['method'], path: string, fields: Joi.SchemaMap): Route => ({
   method,
   path,
+  permission: 'GET /v1/docks',
   tag: 'test',
   summary: '',
   request: Joi.object(fields),
@@ -36,7 +39,10 @@ const routes = [
 ]
 const app = createApp({
   routes,
-  pages: [{ path: '/page', handler: (_request, response) => void response.send('a page') }],
+  pages: [],
+  edges: securityHeaders,
+  gate: openGate,
+  onDecided: () => undefined,
   log,
 })
 
@@ -147,11 +153,6 @@ describe('a path', () => {
   test('that takes GET takes HEAD, without a body', async () => {
     const response = await request(app).head('/things').expect(200)
     expect(response.text).toBeUndefined()
-  })
-
-  test('of a page is served beside the routes', async () => {
-    const response = await request(app).get('/page').expect(200)
-    expect(response.text).toBe('a page')
   })
 })
 

@@ -1,5 +1,6 @@
 import { DebloxError } from '@deblox/actions/errors'
 import { validate } from '@deblox/actions/explain'
+import { requireUse } from './access'
 import { parseJson } from './safe-json'
 import express, {
   type ErrorRequestHandler,
@@ -10,36 +11,37 @@ import express, {
 } from 'express'
 import type { Logger } from 'pino'
 import { asFailure, problem } from './errors'
+import { decided, type Gate, type Known, type Decided } from './gate'
 import { readPrefer } from './prefer'
-import { type Answer, type Caller, pathFields, type Route, takesBody } from './route'
+import { type About, type Answer, type Caller, pathFields, policyOfRoute, type Route, takesBody } from './route'
 
 export interface AppDeps {
   routes: readonly Route[]
   /** What is served beside the routes: pages and their files. */
   pages: readonly { path: string; handler: RequestHandler }[]
+  gate: Gate
+  /** What stands before all of them. */
+  edges: readonly RequestHandler[]
+  onDecided: (decided: Decided) => void
   log: Logger
 }
 
 const bodyLimit = '1mb'
 
 /** The Express application: one loop over the routes. It neither listens nor holds anything of its own. */
-export function createApp({ routes, pages, log }: AppDeps): Express {
+export function createApp(deps: AppDeps): Express {
+  const { routes, pages, log } = deps
   const app = express()
   app.disable('x-powered-by')
   app.set('query parser', 'simple')
-  app.use((_request, response, next) => {
-    response.set('X-Content-Type-Options', 'nosniff')
-    next()
-  })
+  for (const edge of deps.edges) app.use(edge)
   app.use(({ headers, httpVersion }: Request, _response, next) => {
     if (headers.host !== undefined || httpVersion === '1.0') return next()
     throw new DebloxError('invalid_request', 'Host: expected it, as HTTP/1.1 asks for, got none')
   })
-  for (const { path, handler } of pages) app.use(path, handler)
-  // Whatever Content-Type it has: `curl --data` calls a JSON document a form.
-  app.use(express.raw({ type: () => true, limit: bodyLimit }))
+  for (const { path, handler } of pages) app.use(path, pageHandler(path, handler, deps))
   for (const [path, methods] of byPath(routes)) {
-    for (const route of methods) app[lower(route.method)](path, handlerOf(route, log))
+    for (const route of methods) app[lower(route.method)](path, handlerOf(route, deps))
     app.all(path, methodNotAllowed(methods))
   }
   app.use(({ method, path }: Request) => {
@@ -52,19 +54,53 @@ export function createApp({ routes, pages, log }: AppDeps): Express {
   return app
 }
 
-function handlerOf(route: Route, log: Logger): RequestHandler {
+// Whatever Content-Type it has: `curl --data` calls a JSON document a form.
+const readBody = express.raw({ type: () => true, limit: bodyLimit })
+
+/** Reads the body, once it is known who sends it. */
+const bodyOf = (request: Request, response: Response): Promise<void> =>
+  new Promise((resolve, reject) => {
+    readBody(request, response, (error?: unknown) => (error ? reject(error as Error) : resolve()))
+  })
+
+function handlerOf(route: Route, deps: AppDeps): RequestHandler {
+  // Before anything is served: what has no policy must not be.
+  const { permission, policy } = policyOfRoute(route)
   return async (request, response) => {
     const began = performance.now()
-    const caller = callerOf(request, response)
-    const answer = await route.handle(readFields(route, request), caller)
-    if (caller.prefer.applied !== '') response.set('Preference-Applied', caller.prefer.applied)
-    send(response, answer)
+    const about: About = {}
+    await decided(
+      { request, response, permission, isPublic: policy.reach === 'public', about },
+      deps,
+      async (known) => {
+        if (policy.reach !== 'container') requireUse(known.identity, permission)
+        const caller = callerOf(request, response, known, about, deps.gate)
+        await bodyOf(request, response)
+        const answer = await route.handle(readFields(route, request), caller)
+        if (caller.prefer.applied !== '') response.set('Preference-Applied', caller.prefer.applied)
+        send(response, answer)
+        return answer.status
+      },
+    )
     const ms = Math.round(performance.now() - began)
-    log.debug({ method: route.method, path: route.path, status: answer.status, ms }, 'answered')
+    deps.log.debug({ method: route.method, path: route.path, status: response.statusCode, ms }, 'answered')
   }
 }
 
-function callerOf(request: Request, response: Response): Caller {
+/** A page with all that lies below its path, for whoever may see it. */
+function pageHandler(path: string, handler: RequestHandler, deps: AppDeps): RequestHandler {
+  const { permission, policy } = policyOfRoute({ method: 'GET', path })
+  return async (request, response, next) => {
+    const ask = { request, response, permission, isPublic: policy.reach === 'public', about: {} }
+    await decided(ask, deps, async ({ identity }) => {
+      requireUse(identity, permission)
+      await handler(request, response, next)
+      return response.statusCode
+    })
+  }
+}
+
+function callerOf(request: Request, response: Response, { identity, via }: Known, about: About, gate: Gate): Caller {
   const gone = new AbortController()
   response.on('close', () => gone.abort())
   const key = request.get('idempotency-key')
@@ -72,8 +108,11 @@ function callerOf(request: Request, response: Response): Caller {
     throw new DebloxError('invalid_request', 'Idempotency-Key: expected 1 to 255 visible ASCII characters, got others')
   }
   return {
-    // Until there are identities everybody is one and the same.
-    actor: 'anonymous',
+    identity,
+    via,
+    about,
+    address: gate.addressOf(request),
+    requestId: gate.requestIdOf(request),
     prefer: readPrefer(request.get('prefer')),
     gone: gone.signal,
     ...(key === undefined ? {} : { idempotencyKey: key }),

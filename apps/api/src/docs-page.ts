@@ -1,5 +1,6 @@
 import express, { type RequestHandler, Router } from 'express'
 import { absolutePath } from 'swagger-ui-dist'
+import { pagePolicy } from './edges/security-headers'
 
 const page = `<!doctype html>
 <html lang="en">
@@ -19,9 +20,19 @@ const page = `<!doctype html>
 
 const start = `SwaggerUIBundle({ url: 'openapi.json', dom_id: '#swagger-ui', deepLinking: true, tryItOutEnabled: true })\n`
 
+const policy = pagePolicy({
+  'script-src': ["'self'"],
+  'style-src': ["'self'"],
+  // Icons that the style sheet has within itself.
+  'img-src': ["'self'", 'data:'],
+  // The description, and what is tried out.
+  'connect-src': ["'self'"],
+})
+
 /** The API's description for people: Swagger UI from its package, so that it works without the internet. */
 export function docsPage(): RequestHandler {
   const router = Router({ strict: true })
+  router.use(policy)
   router.get('/', (request, response) => {
     // The page's links are relative to the folder above.
     if (request.originalUrl.endsWith('/')) response.redirect('../docs')

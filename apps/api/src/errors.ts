@@ -14,6 +14,7 @@ export function problem({ code, status, message, details }: JobError, more: Reco
     body: { ...details, ...more, title: errorTable[code].title, status, code, detail: message },
     headers: {
       'Content-Type': problemType,
+      ...(status === 401 ? { 'WWW-Authenticate': 'Bearer realm="deblox"' } : {}),
       ...(status === 503 || status === 429
         ? { 'Retry-After': String(Number(details?.['retryAfter'] ?? retryAfter)) }
         : {}),

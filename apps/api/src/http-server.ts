@@ -6,10 +6,19 @@ import { problem } from './errors'
 /** How long a caller may take for its headers, and for all of a request, in milliseconds: a slow one holds a connection. */
 const limits: ServerOptions = { headersTimeout: 15_000, requestTimeout: 60_000, connectionsCheckingInterval: 5_000 }
 
+/** Browsers send about 20. */
+const maxHeaders = 100
+
 /** A server whose every refusal is a problem reply, those of Node's own parser too, which would have no body. */
 export function httpServer(app: RequestListener, options: ServerOptions = limits): Server {
   // Without Host it is for the application to refuse: Node would do so with nothing but a status.
-  const server = createServer({ ...options, requireHostHeader: false }, app)
+  const server = createServer({ ...options, requireHostHeader: false }, (request, response) => {
+    if (request.rawHeaders.length <= 2 * maxHeaders) return app(request, response)
+    const { status, headers = {}, body } = answerTo(`headers: expected at most ${maxHeaders}, got more`, 431)
+    response.writeHead(status, { ...headers, Connection: 'close' }).end(JSON.stringify(body))
+  })
+  // Node leaves those beyond it out without a word, and with them what they were to say: so it gets one more.
+  server.maxHeadersCount = maxHeaders + 1
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => refuse(error, socket))
   server.on('checkExpectation', (_request, response: ServerResponse) => {
     const { status, headers = {}, body } = answerTo('Expect: expected 100-continue or nothing, got something else')

@@ -7,11 +7,14 @@ import { limitsOf } from '@deblox/fleet/limits'
 import { memoryWatchOf } from '@deblox/fleet/memory'
 import { openLog, openRedis, runProgram, type Stop } from '@deblox/fleet/program'
 import { readReplies } from '@deblox/fleet/replies'
+import { keepPublished, publishKeys } from '@deblox/fleet/signing/publish'
+import { trustIn } from '@deblox/fleet/signing/trust'
 import { admissionOf } from './admission'
 import { createApp } from './app'
 import { boardAt } from './board'
 import { readConfig } from './config'
 import { docsPage } from './docs-page'
+import { guardOf, openKeys } from './guard'
 import { metricsOf } from './metrics'
 import { allRoutes } from './routes'
 import { serve } from './serve'
@@ -24,12 +27,16 @@ async function startApi(stopping: AbortSignal): Promise<Stop> {
   const config = readConfig()
   const log = openLog(config.LOG_LEVEL, { app: 'api' })
   const shipped = readShippedTemplates(templatesFolder)
+  const keys = await openKeys(config)
   const redis = await openRedis(config.REDIS_URL, 'fail-fast', log, stopping)
-  const fleet = openFleet(redis, config.DEBLOX_PREFIX, shipped)
+  const fleet = openFleet(redis, config.DEBLOX_PREFIX, shipped, trustIn(keys))
+  await publishKeys(redis, fleet.keys.apiKeys, keys)
+  void keepPublished(redis, fleet.keys.apiKeys, keys, log, stopping)
   const replyTo = fleet.keys.replies(randomUUID())
   const waiter = new Waiter(fleet.jobs)
   const memory = memoryWatchOf(redis)
   const metrics = metricsOf(fleet, memory)
+  const guard = guardOf(fleet, keys, config, metrics, log)
   const replies = readReplies(config.REDIS_URL, replyTo, {
     onReply(reply) {
       metrics.onReply(reply)
@@ -45,16 +52,21 @@ async function startApi(stopping: AbortSignal): Promise<Stop> {
   const admission = admissionOf(limits, memory, (limit) => metrics.onRefused(limit))
   await hear(fleet.clock, redis)
   void keepHearing(fleet.clock, redis, stopping)
-  const janitor = new Janitor(fleet, log)
+  const janitor = new Janitor(fleet, log, () => guard.audit.drainIntake())
   janitor.start()
   const app = createApp({
-    routes: allRoutes({ fleet, waiter, admission, replyTo }, metrics.route),
+    routes: allRoutes({ ...guard, fleet, auth: config.AUTH, waiter, admission, replyTo }, metrics.route),
     pages: [
       { path: '/jobs', handler: boardAt('/jobs', fleet) },
       { path: '/docs', handler: docsPage() },
+      ...guard.login,
     ],
+    gate: guard.gate,
+    edges: guard.edges,
+    onDecided: guard.onDecided,
     log,
   })
+  await guard.letIn()
   const server = await serve(app, { host: config.HOST, port: config.PORT }, () => metrics.onRefused('connections'))
   log.info({ url: server.url }, 'listening')
 
@@ -65,6 +77,7 @@ async function startApi(stopping: AbortSignal): Promise<Stop> {
     await server.close()
     replies.close()
     await janitor.stop()
+    await guard.stop()
     await fleet.topics.close()
     redis.disconnect()
   }

@@ -4,9 +4,10 @@ import type { MemoryWatch } from '@deblox/fleet/memory'
 import type { Reply } from '@deblox/fleet/replies'
 import Joi from 'joi'
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
+import { type DecisionMetrics, decisionMetrics } from './edges/decision-metrics'
 import type { Route } from './route'
 
-export interface Metrics {
+export interface Metrics extends DecisionMetrics {
   /** Counts a job's slot that has ended. Replies come once, to the replica that accepted the job. */
   onReply(reply: Reply): void
   /** Counts a request that was refused because a limit was reached. */
@@ -74,6 +75,7 @@ export function metricsOf(fleet: Fleet, memory: MemoryWatch): Metrics {
   })
   for (const read of [depth, docks, memoryRatio]) registry.registerMetric(read)
   return {
+    ...decisionMetrics(registry),
     onReply({ action, acceptedAt, outcome }) {
       ended.inc({ action, outcome: outcome.state })
       duration.observe({ action }, Math.max(0, outcome.finishedAt - acceptedAt) / 1000)

@@ -1,14 +1,34 @@
+import type { Identity } from '@deblox/actions/access/identity'
+import { type Permission, type Policy, policyOf } from '@deblox/actions/access/policies'
 import type { Method } from '@deblox/actions/define-action'
 import type Joi from 'joi'
 import type { Preference } from './prefer'
 
+/** By what the caller is known. `off`: everybody is an admin, because `AUTH=off`. `nothing`: he is not. */
+export type Via = 'token' | 'jwt' | 'session' | 'off' | 'nothing'
+
+/** What a decision was about, for the audit. */
+export interface About {
+  /** Of a document, the action that it names. */
+  permission?: Permission
+  object?: string
+  dock?: string
+  job?: string
+}
+
 /** What a request says beside its fields. */
 export interface Caller {
-  actor: string
+  identity: Identity
+  via: Via
+  /** Where the request came from. */
+  address: string
+  requestId: string
   prefer: Preference
   idempotencyKey?: string
   /** Aborts when the caller leaves. */
   gone: AbortSignal
+  /** Adds to what the audit tells of this request. */
+  about: About
 }
 
 /** What a handler answers. A string is sent as it is, anything else as JSON. */
@@ -18,11 +38,13 @@ export interface Answer {
   headers?: Record<string, string>
 }
 
-/** One row of the API: validation, handler, 405 and OpenAPI all follow from it. */
+/** One row of the API: who may, validation, handler, 405 and OpenAPI all follow from it. */
 export interface Route {
   method: Method
   /** As in Express: `/v1/containers/:id`. */
   path: string
+  /** The entry of the policies' table; its method and path unless told. */
+  permission?: Permission
   tag: string
   summary: string
   /** All fields, from wherever they come: the path, and the query (GET, DELETE) or the body. */
@@ -30,6 +52,16 @@ export interface Route {
   /** What it answers when all goes well, by status. */
   answers: Record<number, string>
   handle(fields: Record<string, unknown>, caller: Caller): Promise<Answer>
+}
+
+/** The permission that a route asks for, and its policy. Throws where the table has none: it must not be served. */
+export function policyOfRoute({ method, path, permission }: Pick<Route, 'method' | 'path' | 'permission'>): {
+  permission: Permission
+  policy: Policy
+} {
+  const name = permission ?? `${method} ${path}`
+  const policy = policyOf(name)
+  return { permission: name as Permission, policy }
 }
 
 /** The names of a path's parameters. */

@@ -17,13 +17,26 @@ const graceMs = 8_000
 /** A connection on which no request has come after so long is closed then, in milliseconds. */
 const silentMs = 500
 
-/** A caller gets so long to send a request, and may keep a connection without one, in milliseconds. */
-const times = { headersTimeout: 10_000, requestTimeout: 30_000, keepAliveTimeout: 10_000 }
+/** How long a caller may keep a connection for what it sends, takes, or does not do, in milliseconds. */
+export interface Patience {
+  /** It sends the headers of a request, and all of it. */
+  headersTimeout: number
+  requestTimeout: number
+  /** It sends no further request. */
+  keepAliveTimeout: number
+  /** It takes nothing of an answer that is ready. */
+  slowReader: number
+  /** How often the first two are looked at. */
+  connectionsCheckingInterval: number
+}
 
-/** How often the first two are looked at, in milliseconds. */
-const connectionsCheckingInterval = 2_000
-
-const maxHeadersCount = 100
+const patience: Patience = {
+  headersTimeout: 10_000,
+  requestTimeout: 30_000,
+  keepAliveTimeout: 10_000,
+  slowReader: 20_000,
+  connectionsCheckingInterval: 2_000,
+}
 
 /** Files that are not callers' connections: Redis's, the program's own, and some in hand to reconnect with. */
 const reservedFiles = 64
@@ -36,14 +49,15 @@ export async function serve(
   listener: RequestListener,
   { host, port }: { host: string; port: number },
   onRefused: () => void,
+  { slowReader, ...times }: Patience = patience,
 ): Promise<Serving> {
-  const server = httpServer(listener, { ...times, connectionsCheckingInterval })
-  server.maxHeadersCount = maxHeadersCount
+  const server = httpServer(listener, times)
   // Were there no bound, Redis could not be reached any more once callers have used up all files.
   server.maxConnections = connectionsFor(openFilesLimit())
   server.on('drop', onRefused)
   const connections = connectionsOf(server)
   const underWay = responsesOf(server)
+  leaveSlowReaders(server, slowReader)
   await listen(server, host, port)
   return { url: urlOf(server), close: () => close(server, connections, underWay) }
 }
@@ -80,6 +94,14 @@ function responsesOf(server: Server): Set<ServerResponse> {
     if (!server.listening) leaveAfter(response)
   })
   return underWay
+}
+
+/** Whoever does not take an answer keeps it in memory. While it is taken, however slowly, the time begins anew. */
+function leaveSlowReaders(server: Server, ms: number): void {
+  server.on('request', (_request, response: ServerResponse) => {
+    // With the end of the answer Node sets the time again: to that for connections without a request.
+    response.once('prefinish', () => response.socket?.setTimeout(ms))
+  })
 }
 
 /** Tells the caller to send its next request elsewhere. */

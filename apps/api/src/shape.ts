@@ -6,11 +6,10 @@ import {
   isFinished,
   type JobError,
   type JobRecord,
-  type JobView,
   type SlotOutcome,
   type SlotStatus,
-  viewJob,
 } from '@deblox/fleet/job'
+import { type JobView, viewJob } from '@deblox/fleet/job-view'
 import { problem } from './errors'
 import type { Answer } from './route'
 import type { Submitted } from './submit'

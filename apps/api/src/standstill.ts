@@ -2,7 +2,8 @@ import { type ErrorCode, errorTable } from '@deblox/actions/errors'
 import type { DockState } from '@deblox/fleet/docks'
 import type { Fleet } from '@deblox/fleet/fleet'
 import { isFinished, type JobError, type JobRecord, type SlotStatus } from '@deblox/fleet/job'
-import type { JobStatus, SlotPlace } from '@deblox/fleet/jobs'
+import type { SlotPlace } from '@deblox/fleet/entries'
+import type { JobStatus } from '@deblox/fleet/jobs'
 import { dockOfTopic } from '@deblox/fleet/names'
 
 /** A job that waits for any dock has found one within this time, in milliseconds, unless there is none. */

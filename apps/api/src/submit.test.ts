@@ -9,7 +9,7 @@ describe('where a job goes', () => {
   test.each([
     ['create-container', { image: 'busybox' }, ['deblox.docker']],
     ['create-container', { image: 'busybox', hostname: 'dock-b' }, ['deblox.docker.dock-b']],
-    ['create-raw-container', { Image: 'busybox', hostname: 'dock-b' }, ['deblox.docker.dock-b']],
+    ['create-raw-container', { body: { Image: 'busybox' }, hostname: 'dock-b' }, ['deblox.docker.dock-b']],
     ['create-container', { image: 'busybox', hostname: 'dock-b', instances: 2 }, Array(2).fill('deblox.docker.dock-b')],
     ['list-containers', {}, ['deblox.docker']],
     ['list-containers', { hostname: 'dock-c' }, ['deblox.docker.dock-c']],
@@ -126,10 +126,8 @@ describe('a repeated key', () => {
 
 test('nothing is waited for any more when a job could not be accepted', async () => {
   const double = fleetDouble()
-  const clock = { now: () => Date.now() }
-  const fleet = { clock, jobs: { accept: () => Promise.reject(new DebloxError('redis_unavailable', 'away')) } }
-  const { waiter, admission } = double
-  const submit = submitTo({ fleet: fleet as unknown as Fleet, waiter, admission, replyTo: 'replies' })
+  const jobs = { accept: () => Promise.reject(new DebloxError('redis_unavailable', 'away')) }
+  const submit = submitTo({ ...double.desk, fleet: { ...double.desk.fleet, jobs } as unknown as Fleet })
   await expect(submit(action('create-container'), { image: 'busybox' }, caller())).rejects.toMatchObject({
     code: 'redis_unavailable',
   })

@@ -1,10 +1,13 @@
-import type { Action, Lookups, Routing } from '@deblox/actions/define-action'
+import type { Action, Routing } from '@deblox/actions/define-action'
 import { DebloxError } from '@deblox/actions/errors'
 import { preview } from '@deblox/actions/explain'
+import type { Allowances } from '@deblox/fleet/allowances'
 import type { Fleet } from '@deblox/fleet/fleet'
 import { isFinished, type JobRecord, newJobId, type SlotStatus } from '@deblox/fleet/job'
-import { clusterTopic, dockTopic, times } from '@deblox/fleet/names'
-import { deal, readyDocks } from '@deblox/fleet/placement'
+import { times } from '@deblox/fleet/names'
+import type { Quotas } from '@deblox/fleet/quota'
+import type { Access } from './access'
+import { addressOn } from './address'
 import type { Admission } from './admission'
 import { canonicalJson } from './canonical-json'
 import { respondAsync } from './prefer'
@@ -24,6 +27,9 @@ export type Submit = (action: Action, request: object, caller: Caller) => Promis
 /** What a replica has to turn requests into jobs with. */
 export interface Desk {
   fleet: Fleet
+  access: Access
+  allowances: Pick<Allowances, 'of'>
+  quotas: Quotas
   waiter: Waiter
   admission: Admission
   /** The stream on which this replica is told how jobs end. */
@@ -31,44 +37,8 @@ export interface Desk {
 }
 
 /** Makes the function that turns a validated request into a job, and waits for it as long as the caller wants. */
-export function submitTo({ fleet, waiter, admission, replyTo }: Desk): Submit {
-  const lookups: Lookups = {
-    template: async (name) => ({ ...(await fleet.templates.get(name)).spec }),
-  }
-
-  /** The fields as a dock can use them, and the topic of each slot. */
-  const address = async (
-    action: Action,
-    request: object,
-  ): Promise<Pick<JobRecord, 'params' | 'topics' | 'dealt' | 'onFailure'>> => {
-    const { params: asked, routing } = action.split(request)
-    const resolved = action.resolve ? await action.resolve(asked, lookups) : asked
-    const params: Record<string, unknown> = { ...resolved }
-    if (action.target !== 'container') {
-      const { onFailure } = routing
-      return { params, ...(await topicsFor(routing)), ...(onFailure && { onFailure }) }
-    }
-    const { id, dock } = await fleet.index.locate(params['id'] as string, routing.hostname)
-    return { params: { ...params, id }, topics: [dockTopic(dock)] }
-  }
-
-  const topicsFor = async ({ hostname, instances }: Routing): Promise<Pick<JobRecord, 'topics' | 'dealt'>> => {
-    const count = instances ?? 1
-    if (hostname !== undefined) {
-      await requireDock(hostname)
-      return { topics: Array.from({ length: count }, () => dockTopic(hostname)) }
-    }
-    if (instances === undefined) return { topics: [clusterTopic] }
-    const ready = readyDocks(await fleet.docks.list())
-    // With no dock up the slots wait on the cluster topic for whichever comes.
-    if (ready.length === 0) return { topics: Array.from({ length: count }, () => clusterTopic) }
-    return { topics: deal(count, ready, await fleet.placements.takeTurn(count)).map(dockTopic), dealt: true }
-  }
-
-  const requireDock = async (hostname: string): Promise<void> => {
-    if (await fleet.docks.isRegistered(hostname)) return
-    throw new DebloxError('dock_not_found', `hostname: expected a registered dock (see GET /v1/docks), got ${hostname}`)
-  }
+export function submitTo({ fleet, access, allowances, quotas, waiter, admission, replyTo }: Desk): Submit {
+  const address = addressOn(fleet, access, allowances)
 
   /** Why it waits, where it does; it was accepted, whatever can be found out about that now. */
   const explained = async (record: JobRecord, slots: SlotStatus[]): Promise<SlotStatus[]> => {
@@ -78,29 +48,37 @@ export function submitTo({ fleet, waiter, admission, replyTo }: Desk): Submit {
     return found?.[0]?.slots ?? slots
   }
 
-  const admit = async ({ owner, topics, params }: JobRecord): Promise<void> => {
-    const size = JSON.stringify(params).length
-    requireModest(size, topics.length)
-    await admission.job({ owner, topics, size })
-  }
-
-  return async (action, request, { actor, prefer, idempotencyKey, gone }) => {
-    const idempotency = idempotencyKey === undefined ? undefined : idempotencyOf(idempotencyKey, action, request)
-    // Before anything is looked up: a repeated delete must find its job although its container is gone.
-    const earlier = idempotency && (await fleet.jobs.recall(actor, idempotency))
+  /** A new job, for which there is room. */
+  const newJob = async (action: Action, request: object, caller: Caller): Promise<JobRecord> => {
+    const { identity } = caller
     const now = fleet.clock.now()
-    const record: JobRecord = earlier ?? {
+    const { takes, ...addressed } = await address(action, request, caller)
+    const record = await fleet.secrets.sealed({
       id: newJobId(now),
       action: action.name,
-      ...(await address(action, request)),
-      actor,
-      owner: actor,
+      ...addressed,
+      actor: identity.subject,
+      identity,
       replyTo,
       numbered: 'instances' in request && request.instances !== undefined,
       acceptedAt: now,
       expiresAt: deadlineOf(action, request, now),
-    }
-    if (!earlier) await admit(record)
+    })
+    const { id: jobId, owner, topics, params } = record
+    const size = JSON.stringify(params).length
+    requireModest(size, topics.length)
+    await admission.job({ owner, topics, size })
+    if (takes?.quota) await quotas.reserve(takes.quota, { owner, jobId, slots: topics.length, ...takes.size })
+    return record
+  }
+
+  return async (action, request, caller) => {
+    const { identity, prefer, idempotencyKey, gone, about } = caller
+    const idempotency = idempotencyKey === undefined ? undefined : idempotencyOf(idempotencyKey, action, request)
+    // Before anything is looked up: a repeated delete must find its job although its container is gone.
+    const earlier = idempotency && (await fleet.jobs.recall(identity.subject, idempotency))
+    const record = earlier ?? (await newJob(action, request, caller))
+    about.job = record.id
     // Who repeats a request must not take the place of the one who still waits for its job.
     const expected = earlier ? undefined : waiter.expect(record.id, record.topics.length)
     try {

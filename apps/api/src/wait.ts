@@ -10,7 +10,7 @@ interface Waiting {
   done: () => void
 }
 
-export interface Expectation {
+interface Expectation {
   /** How every slot stands when all have ended, when the time is over, or when the caller has gone. */
   outcome(record: JobRecord, ms: number, gone: AbortSignal): Promise<SlotStatus[]>
   /** Stops waiting. */

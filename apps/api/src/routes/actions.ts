@@ -1,4 +1,5 @@
-import { type Action } from '@deblox/actions/define-action'
+import type { Permission } from '@deblox/actions/access/policies'
+import type { Action } from '@deblox/actions/define-action'
 import { actions } from '@deblox/actions/registry'
 import type { Route } from '../route'
 import { asRest } from '../shape'
@@ -9,6 +10,8 @@ export function actionRoutes(submit: Submit): Route[] {
   return [...actions.values()].map((action) => ({
     method: action.method,
     path: action.path,
+    // The registry has seen to it that there is such an entry.
+    permission: action.name as Permission,
     tag: action.path.split('/')[2] ?? 'actions',
     summary: action.summary,
     request: action.request,

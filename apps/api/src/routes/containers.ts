@@ -1,9 +1,11 @@
 import { hostname } from '@deblox/actions/schemas'
 import type { Dock } from '@deblox/fleet/docks'
+import { shows, type View } from '@deblox/actions/access/decide'
 import type { Fleet } from '@deblox/fleet/fleet'
 import type { IndexedRow } from '@deblox/fleet/index'
 import Joi from 'joi'
 import { type Page, pageFields, readCursor, writeCursor } from '../page'
+import type { Access } from '../access'
 import type { Route } from '../route'
 
 /** A row of the fleet-wide list. `stale`: its dock has not been heard of for a while, so this is the last known state. */
@@ -15,7 +17,7 @@ export interface ListedContainer extends IndexedRow {
 const docksAtOnce = 20
 
 /** Lists the fleet's containers from the index: no dock is asked, so none can delay it. */
-export function containerRoutes(fleet: Fleet): Route[] {
+export function containerRoutes(fleet: Fleet, access: Access): Route[] {
   return [
     {
       method: 'GET',
@@ -24,15 +26,22 @@ export function containerRoutes(fleet: Fleet): Route[] {
       summary: 'List the containers of the whole fleet, sorted by dock and name',
       request: Joi.object({ dock: hostname.description('Only of this dock'), ...pageFields }),
       answers: { 200: 'Rows, and where the next page begins' },
-      async handle({ dock, limit, cursor }) {
+      async handle({ dock, limit, cursor }, { identity }) {
+        const view = await access.view(identity)
         const docks = dock === undefined ? await fleet.docks.list() : [await fleet.docks.get(dock as string)]
-        return { status: 200, body: await listPage(fleet, docks, limit as number, cursor as string | undefined) }
+        return { status: 200, body: await listPage(fleet, docks, view, limit as number, cursor as string | undefined) }
       },
     },
   ]
 }
 
-async function listPage(fleet: Fleet, docks: Dock[], limit: number, cursor?: string): Promise<Page<ListedContainer>> {
+async function listPage(
+  fleet: Fleet,
+  docks: Dock[],
+  view: View | undefined,
+  limit: number,
+  cursor?: string,
+): Promise<Page<ListedContainer>> {
   const [fromDock = '', fromName = '', fromId = ''] = cursor === undefined ? [] : readCursor(cursor, 3)
   const isAfter = (row: IndexedRow) => comparePositions([row.dock, row.name, row.id], [fromDock, fromName, fromId]) > 0
   const remaining = docks.filter(({ hostname }) => hostname >= fromDock)
@@ -41,7 +50,7 @@ async function listPage(fleet: Fleet, docks: Dock[], limit: number, cursor?: str
     const some = remaining.slice(n, n + docksAtOnce)
     const rows = await fleet.index.rowsOf(some.map(({ hostname }) => hostname))
     for (const [d, dock] of some.entries()) {
-      const sorted = (rows[d] ?? []).filter(isAfter).sort(byPosition)
+      const sorted = (rows[d] ?? []).filter((row) => isAfter(row) && shows(view, row)).sort(byPosition)
       found.push(...sorted.map((row) => listed(row, dock)))
     }
   }

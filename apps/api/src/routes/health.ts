@@ -5,7 +5,7 @@ import Joi from 'joi'
 import type { Route } from '../route'
 
 /** For whatever keeps the process running and sends it traffic. */
-export function healthRoutes({ redis }: Fleet): Route[] {
+export function healthRoutes({ redis }: Fleet, auth: 'on' | 'off'): Route[] {
   return [
     {
       method: 'GET',
@@ -26,11 +26,16 @@ export function healthRoutes({ redis }: Fleet): Route[] {
       async handle() {
         const { refusals, warnings } = await readFitness(redis)
         if (refusals.length > 0) throw new DebloxError('redis_unavailable', refusals.join('; '))
-        return { status: 200, body: { status: 'ready', warnings } }
+        return {
+          status: 200,
+          body: { status: 'ready', warnings: [...warnings, ...(auth === 'off' ? [authIsOff] : [])] },
+        }
       },
     },
   ]
 }
+
+const authIsOff = 'AUTH is off: whoever reaches this address is an admin'
 
 async function readFitness(redis: Fleet['redis']) {
   try {

@@ -4,9 +4,10 @@ import { dockTopic } from '@deblox/fleet/names'
 import { completed, failed, recordOn } from '../../../../libs/fleet/src/testing/record'
 import { take, token } from '../../../../libs/fleet/src/testing/taking'
 import { useFleet } from '../../../../test/support/fleet-on-redis'
+import { accessTo } from '../access'
 import type { Admission } from '../admission'
-import type { Caller } from '../route'
-import { caller } from '../testing/desk-double'
+import { type Asker, caller } from '../testing/desk-double'
+import type { Desk } from '../submit'
 import { Waiter } from '../wait'
 import { jobRoutes } from './jobs'
 
@@ -22,22 +23,32 @@ interface Shown {
   error: { code: string } | null
 }
 
+/** What no route of jobs asks. */
+const unused = { allowances: {}, quotas: {} } as Pick<Desk, 'allowances' | 'quotas'>
+
 function desk(job: Admission['job'] = async () => {}) {
   const admission = { job } as Admission
   const { keys } = use.fleet()
   const waiter = new Waiter(jobs())
-  const routes = jobRoutes({ fleet: use.fleet(), waiter, admission, replyTo: keys.replies('this') })
-  const ask = async (path: string, fields: object, who: Partial<Caller> = {}) => {
+  const access = accessTo(use.fleet().index, async () => [])
+  const routes = jobRoutes({ ...unused, fleet: use.fleet(), access, waiter, admission, replyTo: keys.replies('this') })
+  const ask = async (path: string, fields: object, who: Asker = {}) => {
     const route = routes.find((one) => one.path === path)
     if (!route) throw new Error(`expected a route of ${path}, got none`)
     const { status, body, headers } = await route.handle({ ...fields }, caller(who))
-    return { status, headers, job: (body as { job: Shown }).job, body: body as Shown & { items: Shown[] } }
+    return {
+      status,
+      headers,
+      job: (body as { job: Shown }).job,
+      body: body as Shown & { items: Shown[]; nextCursor: string | null },
+    }
   }
   return {
-    cancel: (id: string, who?: Partial<Caller>) => ask('/v1/jobs/:id/cancel', { id }, who),
-    retry: (id: string, who?: Partial<Caller>) => ask('/v1/jobs/:id/retry', { id }, who),
-    show: (id: string) => ask('/v1/jobs/:id', { id }),
-    list: () => ask('/v1/jobs', { limit: 10 }),
+    cancel: (id: string, who?: Asker) => ask('/v1/jobs/:id/cancel', { id }, who),
+    retry: (id: string, who?: Asker) => ask('/v1/jobs/:id/retry', { id }, who),
+    show: (id: string, who?: Asker) => ask('/v1/jobs/:id', { id }, who),
+    list: (who?: Asker, limit = 10, cursor?: string | null) =>
+      ask('/v1/jobs', { limit, ...(cursor && { cursor }) }, who),
   }
 }
 
@@ -172,3 +183,50 @@ test('a job is shown by itself and in the list, with why it waits', async () => 
 test.each(['show', 'cancel', 'retry'] as const)('%s: an id that nobody gave out is not found', async (what) => {
   await expect(desk()[what](newJobId())).rejects.toMatchObject({ code: 'job_not_found' })
 })
+
+describe('for somebody who is no admin', () => {
+  const ben: Asker = { actor: 'ben', role: 'deployer' }
+  const tell = (failing: Promise<unknown>) => failing.catch(({ status, message }: DebloxError) => [status, message])
+
+  test.each(['show', 'cancel', 'retry'] as const)(
+    '%s: a foreign job is answered as one that is not there',
+    async (what) => {
+      const { id } = await halfDone()
+      const hidden = await tell(desk()[what](id, ben))
+      await use.redis().del(use.fleet().keys.job(id))
+      expect(hidden).toEqual(await tell(desk()[what](id, ben)))
+      expect(hidden).toEqual([404, expect.stringContaining(id)])
+    },
+  )
+
+  test('the list has what he asked for and what was done to what is his, page by page', async () => {
+    const [, own, about] = [
+      await accepted(),
+      await accepted({ actor: 'ben' }),
+      await accepted({ owner: 'ben' }),
+      await accepted({ owner: 'team:ops' }),
+    ]
+    const listed = async (who: Asker) => (await desk().list(who)).body.items.map(({ id }) => id)
+    expect(await listed(ben)).toEqual([about.id, own.id])
+    expect(await listed({ ...ben, identity: { subject: 'ben', teams: ['ops'], role: 'viewer' } })).toHaveLength(3)
+    const first = await desk().list(ben, 1)
+    expect(first.body.items.map(({ id }) => id)).toEqual([about.id])
+    const second = await desk().list(ben, 1, first.body.nextCursor)
+    expect(second.body.items.map(({ id }) => id)).toEqual([own.id])
+  })
+
+  test('what others ask of his container he cancels only if he could ask for it', async () => {
+    const { id } = await accepted({ owner: 'ben' })
+    await expect(desk().cancel(id, { ...ben, role: 'viewer' })).rejects.toMatchObject({ code: 'forbidden' })
+    expect(await desk().cancel(id, { ...ben, role: 'operator' })).toMatchObject({ status: 200 })
+  })
+
+  test('what he has asked for he tries again only while he could ask for it', async () => {
+    const { id } = await accepted({ actor: 'ben', action: 'create-container', params: { image: 'busybox' } })
+    for (const slot of [1, 2]) await jobs().finish(payloadOf(await recordOf(id), slot), failed(slot))
+    await expect(desk().retry(id, { ...ben, role: 'operator' })).rejects.toMatchObject({ code: 'forbidden' })
+    expect(await desk().retry(id, ben)).toMatchObject({ job: { retryOf: id } })
+  })
+})
+
+const recordOf = async (id: string): Promise<JobRecord> => (await jobs().status(id)).record

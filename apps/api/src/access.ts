@@ -1,0 +1,53 @@
+import { decide, type Given, type Grant, mayUse, type View, viewOf } from '@deblox/actions/access/decide'
+import { type Identity, ownersOf } from '@deblox/actions/access/identity'
+import type { Permission } from '@deblox/actions/access/policies'
+import { DebloxError } from '@deblox/actions/errors'
+import type { FleetIndex, IndexedRow } from '@deblox/fleet/index'
+import type { JobRecord } from '@deblox/fleet/job'
+
+/** A container that somebody may use in some way, and what that rests on. */
+export interface Found {
+  row: IndexedRow
+  given: Given
+}
+
+export type Access = ReturnType<typeof accessTo>
+
+/** What the API asks before it does anything for somebody. `grants`: all that stand now. */
+export function accessTo(index: Pick<FleetIndex, 'locate'>, grants: () => Promise<readonly Grant[]>) {
+  /** Nobody has to look through grants for an admin. */
+  const grantsFor = async ({ role }: Identity): Promise<readonly Grant[]> => (role === 'admin' ? [] : grants())
+
+  return {
+    /**
+     * The container that is meant. One of which the caller has nothing is answered as one that is not there. Throws
+     * `container_not_found`, `ambiguous_container` with the candidates that he may know, `forbidden`.
+     */
+    async container(identity: Identity, permission: Permission, reference: string, hostname?: string): Promise<Found> {
+      const all = await grantsFor(identity)
+      const judge = (row: IndexedRow) => decide(identity, permission, row, all)
+      const mayKnow = identity.role === 'admin' ? undefined : (row: IndexedRow) => judge(row).verdict !== 'hidden'
+      const row = await index.locate(reference, hostname, mayKnow)
+      const decision = judge(row)
+      if (decision.verdict !== 'allowed') throw forbidden(identity, permission)
+      return { row, given: decision.given }
+    },
+
+    /** What the caller is shown of lists; undefined where that is all. */
+    view: async (identity: Identity): Promise<View | undefined> => viewOf(identity, await grantsFor(identity)),
+  }
+}
+
+/** Throws `forbidden` where a permission is not within an identity's role and scopes. */
+export function requireUse(identity: Identity, permission: Permission): void {
+  if (!mayUse(identity, permission)) throw forbidden(identity, permission)
+}
+
+/** Whether a job is somebody's to look at: he asked for it, or it is about something of his. */
+export const isHisJob = (identity: Identity, { actor, owner }: Pick<JobRecord, 'actor' | 'owner'>): boolean =>
+  identity.role === 'admin' || actor === identity.subject || ownersOf(identity).includes(owner)
+
+export function forbidden({ subject, role, scopes }: Identity, permission: string): DebloxError {
+  const limit = scopes === undefined ? '' : `, whose token is limited to ${scopes.join(', ') || 'nothing'}`
+  return new DebloxError('forbidden', `${permission}: expected somebody who may, got ${subject}, ${role}${limit}`)
+}

@@ -1,0 +1,129 @@
+import { type Identity, ownersOf } from '@deblox/actions/access/identity'
+import { type Permission, policyOf } from '@deblox/actions/access/policies'
+import { type Rules, stricter } from '@deblox/actions/admission/rules'
+import type { Size } from '@deblox/actions/admission/size'
+import type { Action, Lookups, Routing } from '@deblox/actions/define-action'
+import { DebloxError } from '@deblox/actions/errors'
+import { labelNames } from '@deblox/actions/made'
+import { type Allowance, type Allowances, type Quota, rulesOn } from '@deblox/fleet/allowances'
+import type { Fleet } from '@deblox/fleet/fleet'
+import type { IndexedRow } from '@deblox/fleet/index'
+import type { JobRecord } from '@deblox/fleet/job'
+import { clusterTopic, dockTopic } from '@deblox/fleet/names'
+import { deal, readyDocks } from '@deblox/fleet/placement'
+import { hasSecrets } from '@deblox/fleet/secrets'
+import { type Access, forbidden, requireUse } from './access'
+import type { Caller } from './route'
+
+type Fields = 'params' | 'topics' | 'dealt' | 'onFailure' | 'owner' | 'given' | 'view' | 'rules'
+
+/** Where a job goes, with what, whose it is, what the caller's right to it rests on, and how far that goes. */
+export interface Addressed extends Pick<JobRecord, Fields> {
+  /** How much each container that it makes may take, and how much its owner may have; absent where it makes none. */
+  takes?: { size: Size; quota: Quota | undefined }
+}
+
+export type Address = (action: Action, request: object, caller: Caller) => Promise<Addressed>
+
+/** Makes the function that finds out whether a caller may have a job done, and which docks it goes to. */
+export function addressOn(fleet: Fleet, access: Access, allowances: Pick<Allowances, 'of'>): Address {
+  const allowanceFor = async ({ role }: Identity, owner: string): Promise<Allowance> =>
+    role === 'admin' ? unbounded : allowances.of(owner)
+
+  /** Only what asks for anything of a dock is asked what. */
+  const admitted = async (
+    action: Action,
+    params: object,
+    { identity, owner, hostname, row }: { identity: Identity; owner: string; hostname?: string; row?: IndexedRow },
+  ): Promise<Pick<Addressed, 'rules' | 'takes'>> => {
+    if (!action.admit) return {}
+    const allowance = await allowanceFor(identity, owner)
+    const rules = row ? withinSize(rulesOn(allowance, hostname), allowance, row) : rulesOn(allowance, hostname)
+    const size = action.admit(params, rules)
+    return { rules, ...(size && { takes: { size, quota: allowance.quota } }) }
+  }
+
+  const lookups: Lookups = {
+    template: async (name) => ({ ...(await fleet.templates.get(name)).spec }),
+  }
+
+  const requireDock = async (hostname: string): Promise<void> => {
+    if (await fleet.docks.isRegistered(hostname)) return
+    throw new DebloxError('dock_not_found', `hostname: expected a registered dock (see GET /v1/docks), got ${hostname}`)
+  }
+
+  const topicsFor = async ({ hostname, instances }: Routing): Promise<Pick<JobRecord, 'topics' | 'dealt'>> => {
+    const count = instances ?? 1
+    if (hostname !== undefined) {
+      await requireDock(hostname)
+      return { topics: Array.from({ length: count }, () => dockTopic(hostname)) }
+    }
+    if (instances === undefined) return { topics: [clusterTopic] }
+    const ready = readyDocks(await fleet.docks.list())
+    // With no dock up the slots wait on the cluster topic for whichever comes.
+    if (ready.length === 0) return { topics: Array.from({ length: count }, () => clusterTopic) }
+    return { topics: deal(count, ready, await fleet.placements.takeTurn(count)).map(dockTopic), dealt: true }
+  }
+
+  /** Only a dock that is named now can be told what nobody else may know, and no other takes its place. */
+  const topicsOfDocks = async (routing: Routing): Promise<Pick<JobRecord, 'topics'>> => {
+    const { topics } = await topicsFor({ ...routing, instances: routing.instances ?? 1 })
+    return { topics }
+  }
+
+  return async (action, request, { identity, about }) => {
+    // The registry has seen to it that there is such an entry.
+    const permission = action.name as Permission
+    about.permission = permission
+    const { params: asked, routing } = action.split(request)
+    if (action.target === 'container') {
+      const { id: reference } = asked as { id: string }
+      about.object = reference
+      const { row, given } = await access.container(identity, permission, reference, routing.hostname)
+      Object.assign(about, { object: row.id, dock: row.dock })
+      const owner = row.owner ?? identity.subject
+      const params = { ...asked, id: row.id }
+      const { rules } = await admitted(action, params, { identity, owner, hostname: row.dock, row })
+      return { params, topics: [dockTopic(row.dock)], owner, given, ...(rules && { rules }) }
+    }
+    requireUse(identity, permission)
+    if (routing.hostname !== undefined) about.dock = routing.hostname
+    const owner = ownerFor(identity, permission, routing.owner)
+    const params = action.resolve ? await action.resolve(asked, lookups) : asked
+    const view = policyOf(permission).reach === 'own' ? await access.view(identity) : undefined
+    const { onFailure } = routing
+    return {
+      params: { ...params },
+      ...(await (hasSecrets(params) ? topicsOfDocks(routing) : topicsFor(routing))),
+      owner,
+      ...(onFailure && { onFailure }),
+      ...(view && { view }),
+      ...(await admitted(action, params, {
+        identity,
+        owner,
+        ...(routing.hostname !== undefined && { hostname: routing.hostname }),
+      })),
+    }
+  }
+}
+
+/** Nobody bounds an admin but the docks themselves. */
+const unbounded: Allowance = { rules: { profile: 'privileged' } }
+
+/** Where an owner's limits are bounded in sum, a container keeps within those that it was made with. */
+function withinSize(rules: Rules, { quota = {} }: Allowance, { labels }: IndexedRow): Rules {
+  const made = (name: string): number => Number(labels[name]) || 0
+  return stricter(rules, {
+    profile: 'privileged',
+    ...(quota.memory !== undefined && { memory: made(labelNames.memory) }),
+    ...(quota.cpus !== undefined && { cpus: made(labelNames.cpus) }),
+  })
+}
+
+/** Whose something will be: the creator's, or whom he names, where that is a team of his; an admin gives to anybody. */
+export function ownerFor(identity: Identity, permission: Permission, asked: string | undefined): string {
+  if (asked === undefined) return identity.subject
+  if (identity.role === 'admin' || ownersOf(identity).includes(asked)) return asked
+  const { message } = forbidden(identity, permission)
+  throw new DebloxError('forbidden', `owner: ${message}; yours are ${ownersOf(identity).join(', ')}`)
+}
