@@ -3,7 +3,7 @@ import { type Fleet, openFleet } from '@deblox/fleet/fleet'
 import type { IndexedRow } from '@deblox/fleet/index'
 import { type JobPayload, newJobId, type SlotResult } from '@deblox/fleet/job'
 import { counts, dockTopic } from '@deblox/fleet/names'
-import { keptResult } from '@deblox/fleet/outcomes'
+import { copiedResult } from '@deblox/fleet/outcomes'
 import { failureText } from '@deblox/fleet/standing'
 import { connectRedis, whenReady } from '@deblox/fleet/redis'
 import type { SlotReturn } from '@deblox/fleet/topics'
@@ -33,7 +33,9 @@ const kinds: Record<string, Kind> = {
   },
   // As long as Docker's answer usually is: it is not kept.
   'inspect-container': { params: { id }, body: { Id: id, State: 'x'.repeat(6_500) } },
+  // Just short of what the record keeps, and of what BullMQ has a copy of.
   'list-images': { params: {}, body: 'x'.repeat(3_800) },
+  'list-images, few': { params: {}, body: 'x'.repeat(850) },
   'stop-container, failed': { params: { id }, fails: true },
 }
 
@@ -126,6 +128,7 @@ async function measureJobs(fleet: Fleet, { params, body, fails = false }: Kind):
 async function runAll(fleet: Fleet, topic: string, count: number, body: unknown, fails: boolean): Promise<void> {
   const dock = topic.slice(-'dock-0.example.com'.length)
   const run = async ({ data }: { data: JobPayload }): Promise<SlotReturn> => {
+    await fleet.jobs.begin(data)
     await fleet.placements.claim(data.jobId, data.slot, dock)
     const response = body === undefined ? ('' as const) : { Body: body }
     const envelope = { Date: new Date().toUTCString(), Response: response, dockerInstance: dock, statusCode: 200 }
@@ -138,7 +141,7 @@ async function runAll(fleet: Fleet, topic: string, count: number, body: unknown,
     }
     const result: SlotResult = { envelope }
     await fleet.jobs.finish(data, { ...common, state: 'completed', result, error: null })
-    return JSON.stringify(result).length > keptResult ? { kept: 'elsewhere' } : result
+    return JSON.stringify(result).length > copiedResult ? { kept: 'elsewhere' } : result
   }
   const worker = new Worker<JobPayload, SlotReturn>(topic, run, { connection: fleet.redis, prefix: fleet.prefix })
   await new Promise<void>((resolve) => {

@@ -1,4 +1,4 @@
-import { mkdtemp } from 'node:fs/promises'
+import { mkdtemp, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Engine, startEngines } from '../test/support/engines'
 import { eventually } from '../test/support/eventually'
@@ -6,7 +6,7 @@ import { freePort } from '../test/support/free-port'
 import { send } from '../test/support/http'
 import { RunningProcess } from '../test/support/processes'
 import { type RedisServer, startRedis } from '../test/support/redis'
-import { runFolder } from '../test/support/run-folder'
+import { runFolder, stateFolder } from '../test/support/run-folder'
 import { copyPrograms } from './programs'
 
 /** What is measured: one engine, one Redis, and the fleet's two programs over them. */
@@ -31,9 +31,12 @@ export async function startSetting(): Promise<Setting> {
   if (!engine) throw new Error('expected an engine, got none')
   const port = await freePort()
   const url = `http://127.0.0.1:${port}`
-  const common = { REDIS_URL: redis.url, DEBLOX_PREFIX: prefix, AUTH: 'off' }
+  const common = { REDIS_URL: redis.url, DEBLOX_PREFIX: prefix, DEBLOX_STATE_DIR: stateFolder(), AUTH: 'off' }
   const api = startFrom(programs, 'api', { ...common, HOST: '127.0.0.1', PORT: String(port) })
-  const dock = { DOCK_HOSTNAME: hostname, DOCKER_HOST: engine.dockerHost }
+  // The containers that are started have the host's network, which a dock allows by its own policy only.
+  const policy = join(programs, 'policy.json')
+  await writeFile(policy, JSON.stringify({ maxProfile: 'privileged' }), { mode: 0o644 })
+  const dock = { DOCK_HOSTNAME: hostname, DOCKER_HOST: engine.dockerHost, DEBLOX_DOCK_POLICY: policy }
   const worker = startFrom(programs, 'worker', { ...common, ...dock })
   await eventually(() => isReady(url, [api, worker]), undefined, { within: 30_000, what: 'the dock is ready' })
   return { engine, redis, prefix, hostname, url, worker }

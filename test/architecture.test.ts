@@ -1,12 +1,5 @@
-import { readdirSync, readFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
-import { repository } from './support/repository'
-
-/** A file of the repository, by its path from the root. */
-interface Source {
-  path: string
-  text: string
-}
+import { filesBelow, read, type Source, sources, typeScript } from './support/source-files'
 
 /** What may be imported from the workspace, by package. One that is not listed speaks HTTP only. */
 const mayImport: Record<string, readonly string[]> = {
@@ -89,6 +82,29 @@ const rules: Record<string, Rule> = {
       at('libs/actions/src/a.ts', `const { exec } = require("child_process")`),
     ],
     good: [at('apps/worker/src/a.ts', `import { Worker } from 'bullmq'`), at('apps/api/src/a.ts', `import 'express'`)],
+  },
+
+  'no program is run, and no text becomes one, by whatever way': {
+    broken: ({ text }) => found(text, /child_process|spawn_sync|(?<![.\w])(eval|Function)\s*\(|['"](node:)?vm['"]/g),
+    bad: [
+      at('libs/fleet/src/a.ts', `const { exec } = process.getBuiltinModule('child_process')`),
+      at('apps/api/src/a.ts', `const shell = await import(\`node:child_process\`)`),
+      at('apps/worker/src/a.ts', `return new Function('docker', text)`),
+    ],
+    good: [at('apps/api/src/a.ts', `const a = retrieval('x') // never by node:child_process`)],
+  },
+
+  'a page never makes HTML of text': {
+    broken: ({ path, text }) =>
+      path.startsWith('apps/web/')
+        ? found(text, /(inner|outer|setInner)HTML|insertAdjacentHTML|setHTMLUnsafe|srcdoc|v-html|document\.write/gi)
+        : [],
+    bad: [
+      at('apps/web/src/a.ts', `row.innerHTML = name`),
+      at('apps/web/src/a.tsx', `<td dangerouslySetInnerHTML={{ __html: name }} />`),
+      at('apps/web/public/a.html', `<script>document.write(location.hash)</script>`),
+    ],
+    good: [at('apps/web/src/a.ts', `row.textContent = name // not innerHTML`)],
   },
 
   'the environment is read in config.ts alone': {
@@ -194,20 +210,10 @@ describe('the documents name only files that exist', () => {
   })
 })
 
-/** What is built and run: neither tests nor what only tests use. */
-const sources = () => typeScript().filter(({ path }) => /^(apps|libs)\/(?!.*(\.test\.ts$|\/testing\/))/.test(path))
-
-const typeScript = () =>
-  filesBelow('.')
-    .filter((path) => /\.tsx?$/.test(path) && !path.endsWith('.d.ts'))
-    .map(read)
-
 const allBroken = (all: readonly Source[], broken: Rule['broken']): string[] =>
   all.flatMap((source) => broken(source).map((what) => `${source.path}: ${what}`))
 
 const packageOf = (path: string): string => path.split('/', 2).join('/')
-
-const read = (path: string): Source => ({ path, text: readFileSync(join(repository, path), 'utf8') })
 
 /** Matches in what is code: a comment may name what it likes. */
 const found = (text: string, pattern: RegExp): string[] =>
@@ -232,12 +238,4 @@ function isTypeOnly(what: string): boolean {
       ?.split(',')
       .filter((name) => name.trim() !== '') ?? []
   return names.length > 0 && names.every((name) => /^\s*type\s/.test(name))
-}
-
-function filesBelow(folder: string): string[] {
-  return readdirSync(join(repository, folder), { withFileTypes: true }).flatMap((entry) => {
-    const path = join(folder, entry.name)
-    if (/^(node_modules|dist|\.git|\.deblox)$/.test(entry.name)) return []
-    return entry.isDirectory() ? filesBelow(path) : path
-  })
 }

@@ -1,4 +1,5 @@
 import type Docker from 'dockerode'
+import { withPolicy } from '../support/dock-policy'
 import { startFleet, type Fleet } from '../support/fleet'
 import type { Reply } from '../support/http'
 import { startRegistry, type Registry } from '../support/registry'
@@ -12,7 +13,8 @@ let docker: Docker
 let registry: Registry
 
 beforeAll(async () => {
-  fleet = await startFleet()
+  // A bind mount is for those alone whom the dock's own policy lets.
+  fleet = await startFleet({ env: withPolicy({ maxProfile: 'privileged' }) })
   docker = fleet.dock('dock1').engine.docker
   registry = await startRegistry(fleet.dock('dock1').engine)
   await registry.push('busybox', 'library/pulled', 'latest')

@@ -146,7 +146,11 @@ describe('a job that is worked on', () => {
       if (!worker.running) deaths.push(worker.exit?.signal)
     }
     expect(deaths).toEqual(['SIGKILL', 'SIGKILL', 'SIGKILL'])
-    expect(await jobOf(fleet, id)).toMatchObject({ state: 'failed', error: { code: 'worker_died', status: 500 } })
+    expect(await jobOf(fleet, id)).toMatchObject({
+      state: 'failed',
+      attempts: 3,
+      error: { code: 'worker_died', status: 500 },
+    })
     expect(await ended(fleet, second)).toMatchObject({ state: 'completed' })
     delete dock.env['NODE_OPTIONS']
     await fleet.docksReady()
@@ -210,6 +214,8 @@ test('a job of a newer version is left for a newer worker, and nothing else wait
   const parked = () => fleet.redis.zcard(`${fleet.prefix}:deblox.docker.dock1:delayed`)
   await eventually(async () => (await parked()) === 1)
   expect(await post(`/v1/containers/${made.id}/stop`, { timeout: 0 })).toMatchObject({ status: 200 })
-  expect(await jobOf(fleet, id)).toMatchObject({ state: 'waiting', error: null })
-  expect(await jobAfter(`/v1/jobs/${id}/cancel`)).toMatchObject({ state: 'cancelled' })
+  const untried = { attempts: 0, startedAt: null }
+  // It was offered, and that is no attempt.
+  expect(await jobOf(fleet, id)).toMatchObject({ state: 'waiting', ...untried, error: null })
+  expect(await jobAfter(`/v1/jobs/${id}/cancel`)).toMatchObject({ state: 'cancelled', ...untried })
 }, 20_000)

@@ -1,4 +1,5 @@
 import { payloadOf } from '@deblox/fleet/job'
+import { testKeys } from '../../libs/fleet/src/testing/keys'
 import { withChance } from '../support/chance'
 import { eventually } from '../support/eventually'
 import { FleetOfFakes } from '../support/fleet-of-fakes'
@@ -21,13 +22,15 @@ afterEach(expectAlive)
 afterAll(() => fakes.stop(), 60_000)
 
 const valid = () => ({ ...payloadOf(fakes.record('list-containers', {}), 1) })
+const signed = (body: string) => ({ v: 3, body, sig: testKeys.sign(body, 'deblox-job') })
+const sign = (body: string) => JSON.stringify(signed(body))
 
 test('2,000 payloads that no API sends end failed, each with its cause', async () => {
   await withChance(async (chance) => {
-    const jobs = numbered(1_400, () => hostilePayload(chance, valid(), prefix))
-    const targets = numbered(600, () => hostileTarget(chance, valid()))
+    const jobs = numbered(1_400, () => hostilePayload(chance, valid(), prefix, sign))
+    const targets = numbered(600, () => hostileTarget(chance, valid(), sign))
     // These are looked for by BullMQ's check for stalled jobs, which takes seconds.
-    const records = numbered(batch, () => hostileRecord(chance, valid()))
+    const records = numbered(batch, () => hostileRecord(chance, { ...signed(JSON.stringify(valid())) }))
     const all = [...jobs, ...targets, ...records]
     for (let first = 0; first < all.length; first += batch)
       await expectFailed(await put(all.slice(first, first + batch), first))
@@ -62,9 +65,8 @@ interface Sent {
 async function put(jobs: HostileJob[], first: number): Promise<Sent[]> {
   const sent: Sent[] = []
   const writes = fakes.redis.pipeline()
-  for (const [n, { wrong, data, opts, fields = {} }] of jobs.entries()) {
+  for (const [n, { wrong, id = `hostile-${first + n}`, data, opts, fields = {} }] of jobs.entries()) {
     const topic = fakes.topics[n % fakes.topics.length] as string
-    const id = `hostile-${first + n}`
     const own = { ...(data !== undefined && { data }), ...(opts !== undefined && { opts }) }
     const usual = { name: 'hostile', timestamp: String(Date.now()), delay: '0', priority: '0' }
     writes.hset(`${prefix}:${topic}:${id}`, { ...usual, ...own, ...fields })

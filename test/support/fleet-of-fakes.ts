@@ -1,12 +1,17 @@
 import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { type Fleet, openFleet } from '@deblox/fleet/fleet'
 import { newJobId, type JobRecord } from '@deblox/fleet/job'
-import { clusterTopic, dockTopic } from '@deblox/fleet/names'
+import { clusterTopic, dockTopic, fleetKeys } from '@deblox/fleet/names'
 import { connectRedis, type RedisClient, whenReady } from '@deblox/fleet/redis'
+import { publishKeys } from '@deblox/fleet/signing/publish'
+import { trustIn } from '@deblox/fleet/signing/trust'
+import { testKeys } from '../../libs/fleet/src/testing/keys'
 import { eventually } from './eventually'
 import { FakeDaemon } from './fake-daemon'
 import { type RunningProcess, startProgram } from './processes'
 import { type RedisServer, startRedis } from './redis'
+import { stateFolder } from './run-folder'
 
 const hostname = 'fake1'
 
@@ -30,10 +35,13 @@ export class FleetOfFakes {
       DEBLOX_PREFIX: prefix,
       DOCK_HOSTNAME: hostname,
       DOCKER_HOST: daemon.dockerHost,
+      // Of its own: a worker believes the API that it has seen first.
+      DEBLOX_STATE_DIR: join(stateFolder(), prefix),
     }
+    await publishKeys(redis, fleetKeys(prefix).apiKeys, testKeys)
     const worker = startProgram('worker', env)
     await worker.waitForLine(/acts for this dock/, { within: 20_000 })
-    return new FleetOfFakes(server, redis, openFleet(redis, prefix), daemon, worker)
+    return new FleetOfFakes(server, redis, openFleet(redis, prefix, undefined, trustIn(testKeys)), daemon, worker)
   }
 
   readonly hostname = hostname

@@ -1,5 +1,7 @@
 import { type Fleet, openFleet } from '@deblox/fleet/fleet'
 import { connectRedis, type RedisClient, whenReady } from '@deblox/fleet/redis'
+import { trustIn } from '@deblox/fleet/signing/trust'
+import { testKeys } from '../../libs/fleet/src/testing/keys'
 import { type RedisServer, startRedis } from './redis'
 
 /** A real Redis for the tests of one file, and on it a fleet of its own, by its prefix, for each of them. */
@@ -17,7 +19,7 @@ export function useFleet() {
     await whenReady(redis, 10_000)
   })
   beforeEach(() => {
-    fleet = openFleet(redis, `test-${++opened}`)
+    fleet = openFleet(redis, `test-${++opened}`, undefined, trustIn(testKeys))
   })
   afterEach(() => fleet.topics.close())
   afterAll(async () => {

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { newToken } from '@deblox/fleet/token-text'
 import { Redis } from 'ioredis'
 import { Api } from './api'
 import { Dock, type CensusRow } from './dock'
@@ -21,6 +22,8 @@ export interface FleetOptions {
   engines?: Engine[]
   /** Further environment of every API and worker. */
   env?: Record<string, string>
+  /** Identities are asked for: whoever says nothing else asks as the admin of the environment's token. */
+  auth?: true
 }
 
 /** Fleets of this process that are up, to know whose keys are whose. */
@@ -34,6 +37,8 @@ export class Fleet {
     readonly redisUrl: string,
     readonly apis: Api[],
     readonly docks: Dock[],
+    /** What a request carries that has no such headers of its own. */
+    readonly headers: Record<string, string> = {},
   ) {
     this.redis = new Redis(redisUrl, { maxRetriesPerRequest: null, retryStrategy: () => 100 })
     // Tests that kill their Redis would else see this client's complaints as their own.
@@ -58,12 +63,12 @@ export class Fleet {
 
   /** One request to an API replica; an object as body goes as JSON, a string as it is. */
   request(api: Api, method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Reply> {
-    return send(`${api.url}${path}`, method, body, headers)
+    return send(`${api.url}${path}`, method, body, { ...this.headers, ...headers })
   }
 
   /** Sends a document of 2014 as curl does: with a form's content type. */
   post(document: unknown, api = this.api): Promise<Reply> {
-    const headers = { 'content-type': 'application/x-www-form-urlencoded' }
+    const headers = { 'content-type': 'application/x-www-form-urlencoded', ...this.headers }
     return send(api.url, 'POST', typeof document === 'string' ? document : JSON.stringify(document), headers)
   }
 
@@ -120,9 +125,12 @@ export async function startFleet({
   redisUrl = sharedRedisUrl(),
   engines = sharedEngines(),
   env: further = {},
+  auth,
 }: FleetOptions = {}): Promise<Fleet> {
   if (docks > engines.length) throw new Error(`${docks} docks asked for, and there are ${engines.length} engines`)
-  const env = { REDIS_URL: redisUrl, DEBLOX_PREFIX: prefix, HOST: '127.0.0.1', AUTH: 'off', ...further }
+  const { token } = newToken()
+  const identities: Record<string, string> = auth ? { AUTH: 'on', DEBLOX_ADMIN_TOKEN: token } : { AUTH: 'off' }
+  const env = { REDIS_URL: redisUrl, DEBLOX_PREFIX: prefix, HOST: '127.0.0.1', ...identities, ...further }
   prefixes.add(prefix)
   const ports = await Promise.all(Array.from({ length: apis }, freePort))
   const fleet = new Fleet(
@@ -130,6 +138,7 @@ export async function startFleet({
     redisUrl,
     ports.map((port, index) => new Api(`api ${index + 1}`, port, env)),
     engines.slice(0, docks).map((engine, index) => new Dock(`dock${index + 1}`, engine, env)),
+    auth && bearer(token),
   )
   try {
     await Promise.all(fleet.apis.map((api) => api.ready()))
@@ -140,6 +149,9 @@ export async function startFleet({
     throw error
   }
 }
+
+/** The header by which somebody is known. */
+export const bearer = (token: string): Record<string, string> => ({ authorization: `Bearer ${token}` })
 
 function belongsTo(key: string, prefix: string): boolean {
   return key.startsWith(`${prefix}:`) || key.startsWith(`{${prefix}}`)

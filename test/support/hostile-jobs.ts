@@ -1,9 +1,11 @@
 import type { Chance } from './chance'
 
-/** One job as it is put into Redis past the API. Text is what the field of BullMQ's hash holds; absent: there is none. */
+/** One job as it is put into Redis past the API, though with its signature, without which no worker looks further. Text is what the field of BullMQ's hash holds; absent: there is none. */
 export interface HostileJob {
   /** What is wrong with it, for the message of a failure. */
   wrong: string
+  /** The id of its entry, where it is that of its slot. */
+  id?: string
   data?: string
   opts?: string
   /** Further fields of BullMQ's hash. */
@@ -64,22 +66,29 @@ const wrongValues = (prefix: string): Record<string, Json[]> => ({
   acceptedAt: [undefined, 'x', null, [], {}, '1', -1],
 })
 
+/** What the API would put on a topic for the text of a payload, if it were out of its mind. */
+type Sign = (body: string) => string
+
 /** A payload that is right but for one field, or for two. */
-export function hostilePayload(chance: Chance, valid: Valid, prefix: string): HostileJob {
+export function hostilePayload(chance: Chance, valid: Valid, prefix: string, sign: Sign): HostileJob {
   const wrong = wrongValues(prefix)
   const payload: Valid = { ...valid }
   const names = Array.from({ length: chance.happens(0.2) ? 2 : 1 }, () => chance.one(Object.keys(wrong)))
   for (const name of names) payload[name] = chance.one(wrong[name] ?? [])
-  return { wrong: names.map((name) => `${name} = ${short(payload[name])}`).join(', '), data: JSON.stringify(payload) }
+  return {
+    wrong: names.map((name) => `${name} = ${short(payload[name])}`).join(', '),
+    data: sign(JSON.stringify(payload)),
+  }
 }
 
 /** A payload whose container is named by something that must never reach a daemon. */
-export function hostileTarget(chance: Chance, valid: Valid): HostileJob {
+export function hostileTarget(chance: Chance, valid: Valid, sign: Sign): HostileJob {
   const action = chance.one(['start', 'stop', 'restart', 'delete', 'inspect', 'kill', 'pause', 'update'])
   const id = chance.one(hostileIds)
   const more = action === 'update' ? { cpus: 1 } : {}
   const payload = { ...valid, action: `${action}-container`, params: { id, ...more } }
-  return { wrong: `${action}-container of ${short(id)}`, data: JSON.stringify(payload) }
+  const own = `${String(valid['jobId'])}.1`
+  return { wrong: `${action}-container of ${short(id)}`, id: own, data: sign(JSON.stringify(payload)) }
 }
 
 const brokenData = (valid: Valid): (string | undefined)[] => {

@@ -158,6 +158,5 @@ export function startProgram(
 ): RunningProcess {
   const node = [process.execPath, ...nodeArgs, main]
   const [command = '', ...args] = namespace ? ['nsenter', `--net=/run/netns/${namespace}`, ...node] : node
-  const state: Record<string, string> = program === 'worker' ? { DEBLOX_STATE_DIR: stateFolder() } : {}
-  return new RunningProcess({ name, command, args, env: { ...state, ...env } })
+  return new RunningProcess({ name, command, args, env: { DEBLOX_STATE_DIR: stateFolder(), ...env } })
 }
