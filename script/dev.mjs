@@ -22,7 +22,9 @@ for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => void stop(0
 try {
   const url = process.env.REDIS_URL || (await ownRedis())
   const engine = process.env.DOCKER_HOST || (await anEngine())
-  const env = { REDIS_URL: url, DOCKER_HOST: engine, DEBLOX_STATE_DIR: `${data}/state` }
+  // Whoever is on this machine is an admin, unless AUTH=on is in the environment.
+  const auth = process.env.AUTH || 'off'
+  const env = { REDIS_URL: url, DOCKER_HOST: engine, DEBLOX_STATE_DIR: `${data}/state`, AUTH: auth }
   watch('worker', env)
   watch('api', env)
 } catch (error) {

@@ -1,10 +1,8 @@
-import { performance } from 'node:perf_hooks'
 import { setTimeout as wait } from 'node:timers/promises'
 import { withDeadline } from '@deblox/actions/deadline'
 import { DebloxError } from '@deblox/actions/errors'
 import type { Fleet } from '@deblox/fleet/fleet'
 import { times } from '@deblox/fleet/names'
-import { readyDocks } from '@deblox/fleet/placement'
 import type { SealKey } from '@deblox/fleet/signing/seal'
 import type Docker from 'dockerode'
 import type { Logger } from 'pino'
@@ -29,7 +27,6 @@ export interface DockEvents {
 export interface Machine {
   /** Tells it from another that had its name; null where that cannot be told. */
   identity: string | null
-  /** To what secrets for it are sealed. */
   seal: SealKey
 }
 
@@ -212,7 +209,7 @@ export class Dock {
   /** With no dock ready somebody must still take `register`, or the fleet could never have a first dock. */
   private async nobodyIsReady(): Promise<boolean> {
     if (this.stopping.signal.aborted) return false
-    return readyDocks(await this.fleet.docks.list()).length === 0
+    return this.fleet.docks.noneIsReady()
   }
 
   private async reclaimLease(): Promise<void> {

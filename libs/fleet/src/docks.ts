@@ -4,7 +4,7 @@ import { leasesOf } from './leases'
 import { redisTimeLua } from './lua'
 import type { FleetKeys } from './names'
 import type { SealKey } from './signing/seal'
-import { overRedis, type RedisClient, runScript, script } from './redis'
+import { overRedis, redisErrorCode, type RedisClient, runScript, script } from './redis'
 
 export type DockState = 'ready' | 'unreachable' | 'daemon-unhealthy' | 'drained'
 
@@ -61,8 +61,14 @@ const registerScript = script(`
 
 const unregisterScript = script(`
   ${unlessLateLua}
+  redis.call('ZREM', KEYS[4], ARGV[1])
   if redis.call('SREM', KEYS[1], ARGV[1]) == 1 then redis.call('ZADD', KEYS[3], now, ARGV[1]) end
-  redis.call('DEL', KEYS[4])
+  return 1`)
+
+/** KEYS: docks, dock, … ARGV: hostname. One that has come back meanwhile is left as it is. */
+const forgetScript = script(`
+  if redis.call('SISMEMBER', KEYS[1], ARGV[1]) == 1 then return 0 end
+  redis.call('DEL', KEYS[2])
   ${forgetDockLua}`)
 
 /** The set of registered docks, and what is known of each. */
@@ -79,6 +85,10 @@ export function docksOf(redis: RedisClient, keys: FleetKeys) {
     })
   }
   const registrations = [keys.docks, keys.registrations, keys.removed]
+  const forget = async (hostname: string): Promise<void> => {
+    const known = [keys.docks, keys.dock(hostname), keys.containers(hostname), keys.ids, keys.names, keys.owned]
+    await runScript(redis, forgetScript, known, [hostname])
+  }
   const names = async (): Promise<string[]> => (await redis.smembers(keys.docks)).sort()
 
   return overRedis({
@@ -94,9 +104,14 @@ export function docksOf(redis: RedisClient, keys: FleetKeys) {
      * containers are left running.
      */
     async unregister(hostname: string, acceptedAt?: number): Promise<void> {
-      const known = [...registrations, keys.dock(hostname), keys.containers(hostname), keys.ids, keys.names, keys.owned]
-      await runScript(redis, unregisterScript, known, [hostname, acceptedAt ?? ''])
+      const args = [hostname, acceptedAt ?? '']
+      if ((await runScript(redis, unregisterScript, [...registrations, keys.ready], args)) !== 1) return
+      // Where a dock's Redis user may touch nothing of another dock, an API replica does this a moment later.
+      await forget(hostname).catch(unlessNotPermitted)
     },
+
+    /** Removes all that is known of a dock that is not registered. */
+    forget,
 
     /** The host names that were unregistered and have not come back, the first one first. */
     async removed(): Promise<string[]> {
@@ -154,6 +169,10 @@ export function docksOf(redis: RedisClient, keys: FleetKeys) {
       return (await runScript(redis, describeScript, [keys.docks, keys.dock(hostname)], fields)) === 1
     },
   })
+}
+
+function unlessNotPermitted(error: unknown): void {
+  if (redisErrorCode(error) !== 'NOPERM') throw error
 }
 
 function dockFrom(hostname: string, fields: Record<string, string>, leased: boolean): Dock {

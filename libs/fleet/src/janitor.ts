@@ -62,6 +62,7 @@ export class Janitor {
     // Sooner than BullMQ's own check, which comes after the lock's end by as much as its interval.
     await this.each([clusterTopic], (topic) => freeStalled(this.fleet, topic))
     await this.leaveRemoved()
+    await this.each(['handovers'], () => this.fleet.jobs.carryHandovers())
     await this.seeToDeadDocks()
     await this.each(['further'], this.further)
   }
@@ -99,6 +100,7 @@ export class Janitor {
     const leased = await this.fleet.docks.leasedOf(removed)
     const gone = removed.filter((_, n) => !leased[n])
     await this.each(gone, async (hostname) => {
+      await this.fleet.docks.forget(hostname)
       await freeStalled(this.fleet, dockTopic(hostname))
       await this.leaveDock(hostname, true)
       // Whoever registers under its name again tells a key of his own.

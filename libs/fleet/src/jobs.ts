@@ -1,5 +1,6 @@
 import { DebloxError } from '@deblox/actions/errors'
 import { digest, digestWith } from './digest'
+import { handoversOf } from './handovers'
 import { entriesOf, placeOf, type SlotPlace } from './entries'
 import { acceptScript, handedOnScript, handOnScript } from './job-scripts'
 import {
@@ -49,6 +50,7 @@ export type Jobs = ReturnType<typeof jobsOf>
 /** Accepted jobs: written down first, then put on their topics, then looked up until their end and a day beyond. */
 export function jobsOf(redis: RedisClient, keys: FleetKeys, topics: Topics, trust: Trust) {
   const outcomes = outcomesOf(redis, keys)
+  const handovers = handoversOf(redis, keys, topics)
   const records = recordsOf(trust)
   const digestOf = digestWith(trust.keys?.macKey('idempotency'))
 
@@ -159,9 +161,11 @@ export function jobsOf(redis: RedisClient, keys: FleetKeys, topics: Topics, trus
       const { jobId, slot, action, signed } = payload
       if (!signed) throw new TypeError('expected a job that came from a topic')
       const hop = Number(await runScript(redis, handOnScript, [keys.job(jobId)], [slot]))
-      await topics.queue(topic).add(action, signed, { jobId: slotJobId(jobId, slot, hop) })
+      await handovers.put({ topic, name: action, data: signed, id: slotJobId(jobId, slot, hop) })
       await runScript(redis, handedOnScript, [keys.job(jobId)], [slot, topic, hop])
     },
+
+    carryHandovers: handovers.carryHandovers,
 
     ...outcomes,
     ...entriesOf(redis, keys, records, outcomes),

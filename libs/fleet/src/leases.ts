@@ -17,6 +17,7 @@ export interface Heartbeat {
   epoch: string | null
 }
 
+/** KEYS: lease, dock, docks, epoch, ready. ARGV: incarnation, life of the lease, hostname, state of the daemon, a new epoch. */
 const heartbeatScript = script(`
   ${redisTimeLua}
   local held = redis.call('GET', KEYS[1]) == ARGV[1]
@@ -32,11 +33,23 @@ const heartbeatScript = script(`
     redis.call('HSET', KEYS[2], 'seen', now, 'daemon', ARGV[4], 'incarnation', ARGV[1])
   end
   local drain = redis.call('HEXISTS', KEYS[2], 'drain')
+  if held and registered and drain == 0 and ARGV[4] == 'ok' then
+    redis.call('ZADD', KEYS[5], now + ARGV[2], ARGV[3])
+  elseif held then
+    redis.call('ZREM', KEYS[5], ARGV[3])
+  end
   return { held and 1 or 0, registered and 1 or 0, drain, known and 1 or 0, now, epoch }`)
 
+/** KEYS: lease, ready. ARGV: incarnation, hostname. */
 const releaseScript = script(`
-  if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
-  return 0`)
+  if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+  redis.call('ZREM', KEYS[2], ARGV[2])
+  return redis.call('DEL', KEYS[1])`)
+
+/** KEYS: ready. */
+const noneReadyScript = script(`
+  ${redisTimeLua}
+  return redis.call('ZCOUNT', KEYS[1], now, '+inf') == 0 and 1 or 0`)
 
 /**
  * KEYS: lease, identity. ARGV: incarnation, identity or nothing. Whoever comes first may have had the name before
@@ -61,7 +74,7 @@ export const leasesOf = (redis: RedisClient, keys: FleetKeys) => ({
 
   /** Renews the lease if it is still this incarnation's, and notes that the worker lives. */
   async heartbeat(hostname: string, incarnation: string, daemon: 'ok' | 'unhealthy'): Promise<Heartbeat> {
-    const used = [keys.lease(hostname), keys.dock(hostname), keys.docks, keys.epoch]
+    const used = [keys.lease(hostname), keys.dock(hostname), keys.docks, keys.epoch, keys.ready]
     const told = [incarnation, times.lease, hostname, daemon, randomUUID()]
     const reply = (await runScript(redis, heartbeatScript, used, told)) as [...flags: number[], epoch: string]
     const [held, registered, drain, known] = reply.slice(0, 4).map((flag) => flag === 1)
@@ -77,7 +90,12 @@ export const leasesOf = (redis: RedisClient, keys: FleetKeys) => ({
 
   /** Gives the lease back, so that the next worker need not wait for its end. */
   async releaseLease(hostname: string, incarnation: string): Promise<void> {
-    await runScript(redis, releaseScript, [keys.lease(hostname)], [incarnation])
+    await runScript(redis, releaseScript, [keys.lease(hostname), keys.ready], [incarnation, hostname])
+  },
+
+  /** Whether no dock may be given new containers, as they told with their last heartbeats. */
+  async noneIsReady(): Promise<boolean> {
+    return (await runScript(redis, noneReadyScript, [keys.ready], [])) === 1
   },
 
   /**

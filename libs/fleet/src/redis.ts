@@ -104,8 +104,11 @@ function parseNode(node: string, defaultPort: number): { host: string; port: num
 export async function whenReady(client: RedisClient, timeoutMs: number): Promise<void> {
   if (client.status === 'ready') return
   let why = 'no answer'
+  let refuse: (error: DebloxError) => void = () => {}
   const remember = (error: unknown) => {
     why = describe(error)
+    // It will be no other one in a moment.
+    if (isDistrusted(error)) refuse(distrusted(error))
   }
   client.on('error', remember)
   const over = AbortSignal.timeout(timeoutMs)
@@ -113,6 +116,7 @@ export async function whenReady(client: RedisClient, timeoutMs: number): Promise
     // Not `once` of node:events: that one ends at the first error, and there may be many before Redis answers.
     await new Promise<void>((resolve, reject) => {
       client.once('ready', resolve)
+      refuse = reject
       over.addEventListener('abort', () => {
         client.off('ready', resolve)
         reject(
@@ -124,6 +128,17 @@ export async function whenReady(client: RedisClient, timeoutMs: number): Promise
     client.off('error', remember)
   }
 }
+
+/** Whether TLS failed because of the other end's certificate. Node has a code for each way in which one may be wrong. */
+const isDistrusted = (error: unknown): boolean =>
+  error instanceof Error && 'code' in error && /CERT|UNABLE_TO|ALTNAME/.test(String(error.code))
+
+const distrusted = (cause: unknown): DebloxError =>
+  new DebloxError(
+    'redis_unavailable',
+    `expected Redis to answer with a certificate that is trusted here (NODE_EXTRA_CA_CERTS adds an authority), got ${describe(cause)}`,
+    { cause },
+  )
 
 function describe(error: unknown): string {
   if (typeof error !== 'object' || error === null) return String(error)

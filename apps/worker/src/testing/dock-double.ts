@@ -50,7 +50,7 @@ export class FleetOfDockDouble {
       takesContainers: async () => this.registered && !this.drain,
       register: async () => void this.published.push('register'),
       describe: async () => this.registered,
-      list: async () => this.others.map((hostname) => ({ hostname, state: 'ready' })),
+      noneIsReady: async () => this.others.length === 0,
     },
   } as unknown as Fleet
 }

@@ -1,7 +1,7 @@
 import { posix } from 'node:path'
 import { preview } from '../explain'
 import { labels } from './labels'
-import { flag, form, from, list, map, nothing, object, oneOf, only, type Reader, text, whole } from './readers'
+import { flag, form, from, list, map, object, oneOf, only, type Reader, text, whole } from './readers'
 import { type At, denied, malformed } from './refusal'
 import { gives } from './rules'
 
@@ -93,7 +93,7 @@ const mountFields = object({
   Target: target,
   ReadOnly: flag,
   Consistency: oneOf('', 'default', 'consistent', 'cached', 'delegated'),
-  BindOptions: from('privileged', bindOptions, nothing),
+  BindOptions: from('privileged', bindOptions),
   VolumeOptions: volumeOptions,
   TmpfsOptions: tmpfsSettings,
   ImageOptions: from('privileged', object({ Subpath: text })),

@@ -97,17 +97,20 @@ export function object(fields: Record<string, Reader>): Reader {
   }
 }
 
-/** Nothing but what stands for nothing, which is left out. */
-export const nothing: Reader = (value, at) => {
-  if (!isEmpty(value)) throw denied(at, nothingLike(value), value)
-  return undefined
-}
-
-/** The reader from this profile on, and another one, or nothing, below it. */
+/** The reader from this profile on, and another one below it, or else nothing but what stands for nothing. */
 export const from =
-  (least: Profile, reader: Reader, below: Reader = nothing): Reader =>
+  (least: Profile, reader: Reader, below: Reader = nothingOf(reader)): Reader =>
   (value, at) =>
     gives(at.rules, least) ? reader(value, at) : below(value, at)
+
+/** Nothing, of the type that the field has; it is left out. */
+const nothingOf =
+  (reader: Reader): Reader =>
+  (value, at) => {
+    if (!isEmpty(value)) throw denied(at, nothingLike(value), value)
+    reader(value, { ...at, rules: { profile: 'privileged' } })
+    return undefined
+  }
 
 /** Known, and no business of anybody's: read by engines of another age or system. */
 export const unused: Reader = (value, at) => {
@@ -119,7 +122,7 @@ export const unused: Reader = (value, at) => {
 export const orDefault =
   (standsFor: (value: unknown) => boolean, reader: Reader): Reader =>
   (value, at) =>
-    standsFor(value) || isEmpty(value) ? undefined : reader(value, at)
+    standsFor(value) ? undefined : reader(value, at)
 
 /** As Docker compares the names of fields: Go folds the long s and the Kelvin sign too. */
 export const folded = (name: string): string => name.toUpperCase().toLowerCase()
