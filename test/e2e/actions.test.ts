@@ -64,6 +64,8 @@ test('start, pause, unpause, kill, stop, restart, rename, update and delete do w
   await act('stop')
   await act('rename', { name: 'quiet' })
   expect((await inspect(fleet, made)).Name).toBe('/quiet')
+  await act('transfer', { owner: 'team:ops' })
+  expect((await listed(fleet)).find(({ id }) => id === made.id)).toMatchObject({ owner: 'team:ops' })
   await expectDone(request('DELETE', '/v1/containers/quiet'))
   expect((await fleet.census()).map(({ id }) => id)).not.toContain(made.id)
 })

@@ -102,8 +102,10 @@ test('ten creates of one image that is not there pull it once', async () => {
   const ids = await Promise.all(Array.from({ length: 10 }, () => accepted(fleet, 'POST', '/v1/containers', body)))
   const jobs = await Promise.all(ids.map((id) => ended(fleet, id)))
   expect(jobs.map(({ state }) => state)).toEqual(ids.map(() => 'completed'))
-  const asked = real.process.lines.slice(pushed).filter((line) => /"GET \S*\/manifests\//.test(line))
+  const asked = () => real.process.lines.slice(pushed).filter((line) => /"GET \S*\/manifests\//.test(line))
+  // It tells of a request after it has answered it.
+  await eventually(asked, (lines) => lines.length > 0)
   await real.remove()
   await engine.docker.getImage('wanted-by-many').remove({ force: true })
-  expect(asked).toHaveLength(1)
+  expect(asked()).toHaveLength(1)
 }, 60_000)

@@ -6,6 +6,7 @@ import { connect, type Socket } from 'node:net'
 import { freePort } from '../support/free-port'
 import { accepted, ended, jobIn } from './jobs'
 import { expectRefused } from './replies'
+import { stateFolder } from '../support/run-folder'
 
 const respondAsync = { Prefer: 'respond-async' }
 const depth = 30
@@ -104,7 +105,8 @@ test('jobs of one owner that have not ended are bounded, wherever they wait', as
 
 test('an API whose callers use up all its files lives on, and serves when they have gone', async () => {
   const port = await freePort()
-  const env = { REDIS_URL: fleet.redisUrl, DEBLOX_PREFIX: fleet.prefix, PORT: String(port), AUTH: 'off' }
+  const { redisUrl: REDIS_URL, prefix: DEBLOX_PREFIX } = fleet
+  const env = { REDIS_URL, DEBLOX_PREFIX, PORT: String(port), AUTH: 'off', DEBLOX_STATE_DIR: stateFolder() }
   const args = ['--nofile=128', process.execPath, 'apps/api/dist/main.js']
   const api = new RunningProcess({ name: 'api with few files', command: 'prlimit', args, env })
   await api.waitForLine(/listening/)

@@ -4,6 +4,10 @@ import { freePort } from '../support/free-port'
 import { send } from '../support/http'
 import { RunningProcess } from '../support/processes'
 import { startRedis, type RedisServer } from '../support/redis'
+import { newToken } from '@deblox/fleet/token-text'
+import { stateFolder } from '../support/run-folder'
+
+const { token } = newToken()
 
 let redis: RedisServer
 let client: Redis
@@ -40,7 +44,8 @@ interface Started {
 async function startApi(by: string[] = []): Promise<Started> {
   const port = await freePort()
   const [command, ...args] = [...by, process.execPath, 'apps/api/dist/main.js']
-  const api = new RunningProcess({ name: 'api', command, args, env: { REDIS_URL: redis.url, PORT: String(port) } })
+  const env = { REDIS_URL: redis.url, PORT: String(port), DEBLOX_STATE_DIR: stateFolder(), DEBLOX_ADMIN_TOKEN: token }
+  const api = new RunningProcess({ name: 'api', command, args, env })
   started.push(api)
   await api.waitForLine(/"listening"/, { within: 20_000 })
   const lines = api.lines.map((line) => JSON.parse(line) as { level: number; msg: string })

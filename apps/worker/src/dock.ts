@@ -25,8 +25,8 @@ export interface DockEvents {
 
 /** What this machine is known by. */
 export interface Machine {
-  /** Tells it from another that had its name; null where that cannot be told. */
-  identity: string | null
+  /** Tells it from another that had its name. */
+  identity: string
   seal: SealKey
 }
 

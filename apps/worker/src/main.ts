@@ -43,11 +43,7 @@ async function startWorker(stopping?: AbortSignal): Promise<Stop> {
     onRejoined: () => void watch.listAll(),
     onReplaced: (error: Error) => exitWith('worker', error),
   }
-  const identity = await readIdentity(config.DEBLOX_STATE_DIR, hostname).catch((error: Error) => {
-    // Jobs must not fail over a full disk.
-    log.warn(`${error.message}; another machine of its name would be taken for this one`)
-    return null
-  })
+  const identity = await readIdentity(config.DEBLOX_STATE_DIR, hostname)
   const sealKey = await readSealKey(config.DEBLOX_STATE_DIR, hostname, (error) =>
     log.warn(
       { err: error },

@@ -18,7 +18,7 @@ export class Membership {
     private readonly hostname: string,
     private readonly incarnation: string,
     /** Tells this machine from another that had its name; null where that cannot be told. */
-    private readonly identity: string | null,
+    private readonly identity: string,
     private readonly fleet: Fleet,
     private readonly log: Logger,
     private readonly monotonic: () => number,

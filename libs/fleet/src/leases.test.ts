@@ -118,7 +118,7 @@ describe('the epoch of what Redis holds', () => {
 })
 
 describe('the machine behind a host name', () => {
-  const identify = (identity: string | null, incarnation = 'one') => docks().identify('dock-1', incarnation, identity)
+  const identify = (identity: string, incarnation = 'one') => docks().identify('dock-1', incarnation, identity)
   const redisMs = async () => {
     const [seconds, micros] = await use.redis().time()
     return Number(seconds) * 1_000 + Math.floor(Number(micros) / 1_000)
@@ -140,12 +140,6 @@ describe('the machine behind a host name', () => {
     expect(since).toBeGreaterThanOrEqual(before)
     expect(since).toBeLessThanOrEqual(await redisMs())
     await expect(identify('machine-b')).resolves.toMatchObject({ since })
-  })
-
-  test('is not known where it cannot be told, and that changes nothing', async () => {
-    await identify('machine-a')
-    await expect(identify(null)).resolves.toMatchObject({ since: 0 })
-    await expect(identify('machine-a')).resolves.toMatchObject({ since: 0 })
   })
 
   test('is told by the holder of the lease alone', async () => {

@@ -52,13 +52,12 @@ const noneReadyScript = script(`
   return redis.call('ZCOUNT', KEYS[1], now, '+inf') == 0 and 1 or 0`)
 
 /**
- * KEYS: lease, identity. ARGV: incarnation, identity or nothing. Whoever comes first may have had the name before
+ * KEYS: lease, identity. ARGV: incarnation, identity. Whoever comes first may have had the name before
  * identities were kept, or before this Redis was: nothing that is there is refused then.
  */
 const identityScript = script(`
   ${redisTimeLua}
   if redis.call('GET', KEYS[1]) ~= ARGV[1] then return { -1, now } end
-  if ARGV[2] == '' then return { 0, now } end
   local id = redis.call('HGET', KEYS[2], 'id')
   if id ~= ARGV[2] then redis.call('HSET', KEYS[2], 'id', ARGV[2], 'since', id and now or 0) end
   return { tonumber(redis.call('HGET', KEYS[2], 'since')), now }`)
@@ -100,19 +99,15 @@ export const leasesOf = (redis: RedisClient, keys: FleetKeys) => ({
 
   /**
    * Notes which machine has the host name, and tells since when it is that one, by Redis's clock in milliseconds: 0
-   * where no other is known to have had it, or where the machine cannot be told from others (null). The answer is null
-   * where the lease is not this incarnation's.
+   * where no other is known to have had it. The answer is null where the lease is not this incarnation's.
    */
   async identify(
     hostname: string,
     incarnation: string,
-    identity: string | null,
+    identity: string,
   ): Promise<{ since: number; redisMs: number } | null> {
     const used = [keys.lease(hostname), keys.identity(hostname)]
-    const [since, redisMs] = (await runScript(redis, identityScript, used, [incarnation, identity ?? ''])) as [
-      number,
-      number,
-    ]
+    const [since, redisMs] = (await runScript(redis, identityScript, used, [incarnation, identity])) as [number, number]
     return since < 0 ? null : { since, redisMs }
   },
 
