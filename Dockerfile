@@ -38,7 +38,8 @@ FROM base AS worker-packages
 COPY --from=manifests /app .
 RUN ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--omit=dev", "--omit=optional", "--workspace=apps/worker"]
 
-# --- api. HOST stays 127.0.0.1 unless whoever runs the image says otherwise: opening the API is a decision.
+# --- api. HOST stays 127.0.0.1 unless whoever runs the image says otherwise: opening the API is a decision. Mount a volume at
+#     /var/lib/deblox: a replica without the fleet's keys does not start.
 FROM base AS api
 ENV NODE_ENV=production
 COPY --from=api-packages /app .
@@ -46,18 +47,23 @@ COPY --from=build /app/libs libs
 COPY --from=build /app/apps/api apps/api
 COPY templates templates
 COPY script/image/api-health.mjs script/image/
+COPY script/api-keys script/redis-acl script/
+# For the keys: a volume that is mounted here for the first time belongs to the same user.
+RUN ["install", "--directory", "--owner=node", "--group=node", "--mode=700", "/var/lib/deblox"]
 USER node
 EXPOSE 8080
 HEALTHCHECK --interval=10s --timeout=5s --start-period=20s --retries=3 CMD ["node", "script/image/api-health.mjs"]
 ENTRYPOINT ["node", "apps/api/dist/main.js"]
 
 # --- worker, for a host that has an engine: mount /var/run/docker.sock and give the container the socket's group
-#     (docker run --group-add, compose group_add), since it does not run as root.
+#     (docker run --group-add, compose group_add), since it does not run as root. Mount a volume at /var/lib/deblox, and the
+#     host's policy, if it has one, read-only at /etc/deblox/policy.json.
 FROM base AS worker
 ENV NODE_ENV=production
 COPY --from=worker-packages /app .
 COPY --from=build /app/libs libs
 COPY --from=build /app/apps/worker apps/worker
+RUN ["install", "--directory", "--owner=node", "--group=node", "--mode=700", "/var/lib/deblox"]
 USER node
 HEALTHCHECK --interval=10s --timeout=8s --start-period=30s --retries=3 CMD ["node", "apps/worker/dist/health.js"]
 ENTRYPOINT ["node", "apps/worker/dist/main.js"]

@@ -2,6 +2,9 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { openFleet } from '@deblox/fleet/fleet'
+import { openApiKeys } from '@deblox/fleet/signing/api-keys'
+import { trustIn } from '@deblox/fleet/signing/trust'
+import { stateFolder } from '../test/support/run-folder'
 import { newJobId } from '@deblox/fleet/job'
 import { dockTopic } from '@deblox/fleet/names'
 import { connectRedis, whenReady } from '@deblox/fleet/redis'
@@ -20,6 +23,9 @@ export interface Side {
   close(): Promise<void>
 }
 
+/** Those of the API beside which jobs are added here: the worker believes no others. */
+const apiKeys = () => openApiKeys(join(stateFolder(), 'api-keys.json'))
+
 /** As many at a time as the fleet's worker takes from its dock's topic. */
 export const concurrency = 20
 
@@ -27,7 +33,7 @@ export const concurrency = 20
 export async function openFleetSide({ redis, prefix, hostname }: Setting): Promise<Side> {
   const client = connectRedis(redis.url, 'fail-fast')
   await whenReady(client, 5_000)
-  const { jobs, topics, keys } = openFleet(client, prefix)
+  const { jobs, topics, keys } = openFleet(client, prefix, undefined, trustIn(await apiKeys()))
   const replyTo = keys.replies('bench')
   let left = Infinity
   let done = (): void => {}

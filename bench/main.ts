@@ -6,10 +6,12 @@ import { describeMachine, load } from './machine'
 import { measureMemory } from './memory'
 import { report } from './report'
 import { startSetting } from './setting'
+import { measureSigning } from './signing'
 import { measureStartStop } from './start-stop'
 
 const usage = `npm run bench               measure, and print Markdown: under 4 minutes, as root
 npm run bench -- --memory   measure how much of Redis's memory the fleet's records take: half a minute
+npm run bench -- --signing  measure what signing, verifying and authorising add to a start: a few seconds
 npm run bench -- --quick    a smoke run: under 40 s, and its figures say little
 `
 
@@ -28,7 +30,7 @@ const quick: typeof full = {
 }
 
 async function main(args: string[]): Promise<void> {
-  if (args.some((arg) => arg !== '--quick' && arg !== '--memory')) {
+  if (args.some((arg) => !['--quick', '--memory', '--signing'].includes(arg))) {
     process.stdout.write(usage)
     process.exitCode = args[0] === '--help' ? 0 : 2
     return
@@ -37,7 +39,12 @@ async function main(args: string[]): Promise<void> {
   await sweepDeadRuns()
   endOnSignals()
   try {
-    process.stdout.write(`${await (args.includes('--memory') ? measureMemory() : measure(plan))}\n`)
+    const measured = args.includes('--memory')
+      ? measureMemory()
+      : args.includes('--signing')
+        ? measureSigning()
+        : measure(plan)
+    process.stdout.write(`${await measured}\n`)
   } finally {
     await removeRun(runFolder())
   }

@@ -1,11 +1,13 @@
 import { Worker } from 'bullmq'
 import { type Fleet, openFleet } from '@deblox/fleet/fleet'
+import { keysFrom, newKeys } from '@deblox/fleet/signing/api-keys'
+import { trustIn } from '@deblox/fleet/signing/trust'
 import type { IndexedRow } from '@deblox/fleet/index'
-import { type JobPayload, newJobId, type SlotResult } from '@deblox/fleet/job'
+import { newJobId, type SignedJob, type SlotResult } from '@deblox/fleet/job'
 import { counts, dockTopic } from '@deblox/fleet/names'
 import { copiedResult } from '@deblox/fleet/outcomes'
 import { failureText } from '@deblox/fleet/standing'
-import { connectRedis, whenReady } from '@deblox/fleet/redis'
+import { connectRedis, type RedisClient, whenReady } from '@deblox/fleet/redis'
 import type { SlotReturn } from '@deblox/fleet/topics'
 import { startRedis } from '../test/support/redis'
 
@@ -41,6 +43,9 @@ const kinds: Record<string, Kind> = {
 
 const docks = 8
 
+const keys = keysFrom(newKeys())
+const opened = (client: RedisClient, prefix: string): Fleet => openFleet(client, prefix, undefined, trustIn(keys))
+
 /** How many bytes of Redis's memory the fleet's records take, as Markdown: with a Redis of its own and no engine. */
 export async function measureMemory(): Promise<string> {
   const redis = await startRedis()
@@ -49,12 +54,12 @@ export async function measureMemory(): Promise<string> {
     await whenReady(client, 5_000)
     const jobs: Record<string, Bytes> = {}
     // Redis keeps the scripts that it has run: that is not to be counted.
-    for (const kind of Object.values(kinds)) await measureJobs(openFleet(client, 'warm'), kind)
+    for (const kind of Object.values(kinds)) await measureJobs(opened(client, 'warm'), kind)
     await client.flushall()
     for (const [name, kind] of Object.entries(kinds)) {
-      jobs[name] = await measureJobs(openFleet(client, String(Object.keys(jobs).length)), kind)
+      jobs[name] = await measureJobs(opened(client, String(Object.keys(jobs).length)), kind)
     }
-    return reportOf(jobs, await measureDocks(openFleet(client, 'docks')))
+    return reportOf(jobs, await measureDocks(opened(client, 'docks')))
   } finally {
     client.disconnect()
     await redis.remove()
@@ -127,7 +132,8 @@ async function measureJobs(fleet: Fleet, { params, body, fails = false }: Kind):
 
 async function runAll(fleet: Fleet, topic: string, count: number, body: unknown, fails: boolean): Promise<void> {
   const dock = topic.slice(-'dock-0.example.com'.length)
-  const run = async ({ data }: { data: JobPayload }): Promise<SlotReturn> => {
+  const run = async (job: { data: SignedJob }): Promise<SlotReturn> => {
+    const data = await fleet.jobs.open(job.data)
     await fleet.jobs.begin(data)
     await fleet.placements.claim(data.jobId, data.slot, dock)
     const response = body === undefined ? ('' as const) : { Body: body }
@@ -143,7 +149,7 @@ async function runAll(fleet: Fleet, topic: string, count: number, body: unknown,
     await fleet.jobs.finish(data, { ...common, state: 'completed', result, error: null })
     return JSON.stringify(result).length > copiedResult ? { kept: 'elsewhere' } : result
   }
-  const worker = new Worker<JobPayload, SlotReturn>(topic, run, { connection: fleet.redis, prefix: fleet.prefix })
+  const worker = new Worker<SignedJob, SlotReturn>(topic, run, { connection: fleet.redis, prefix: fleet.prefix })
   await new Promise<void>((resolve) => {
     let left = count
     worker.on(fails ? 'failed' : 'completed', () => --left === 0 && resolve())

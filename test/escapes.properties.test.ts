@@ -6,7 +6,9 @@ import { escapes } from './support/escapes'
 
 type Document = Record<string, unknown>
 
-const bodies = escapes().flatMap(({ kind, body }) => (kind === 'spellings' ? [] : body))
+const bodies = escapes()
+  .filter(({ kind }) => kind !== 'spellings')
+  .map(({ body }) => body)
 
 /** Every value that the corpus has for a field, here or in `HostConfig`. */
 function valuesOf(documents: Document[]): Map<string, unknown[]> {
@@ -89,7 +91,7 @@ test.each(profiles)('%s refuses what it refuses by a field, and takes again what
 test('what a profile takes, the next one takes too', () => {
   const letIn = check((given) => {
     const taken = profiles.map((profile) => built(given, profile) !== undefined)
-    expect(taken).toEqual([...taken].sort())
+    expect(taken).toEqual(taken.map((_taken, index) => taken.slice(0, index + 1).some(Boolean)))
     return taken[0] === true
   })
   expect(letIn).toBeGreaterThan(500)

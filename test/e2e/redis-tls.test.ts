@@ -39,11 +39,11 @@ async function makeCertificate(name: string, authority: string, names: string): 
 }
 
 const startTlsRedis = (certificate: string): Promise<GuardedRedis> =>
-  GuardedRedis.start(async (_, port) => [
-    ...['--port', '0', '--tls-port', String(port), '--tls-auth-clients', 'no'],
-    ...['--tls-cert-file', path(`${certificate}.pem`), '--tls-key-file', path(`${certificate}.key`)],
-    ...['--tls-ca-cert-file', path('ours.pem')],
-  ])
+  GuardedRedis.start(async (_, port) => {
+    const files = { cert: `${certificate}.pem`, key: `${certificate}.key`, 'ca-cert': 'ours.pem' }
+    const named = Object.entries(files).flatMap(([what, name]) => [`--tls-${what}-file`, path(name)])
+    return ['--port', '0', '--tls-port', String(port), '--tls-auth-clients', 'no', ...named]
+  })
 
 beforeAll(async () => {
   folder = await mkdtemp(join(runFolder(), 'tls-'))

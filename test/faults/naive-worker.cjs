@@ -7,7 +7,8 @@ const { REDIS_URL, DEBLOX_PREFIX, DOCKER_HOST, DOCK_HOSTNAME } = process.env
 const docker = new Docker({ socketPath: DOCKER_HOST.replace('unix://', '') })
 const { hostname, port } = new URL(REDIS_URL)
 
-async function work({ data }) {
+async function work(job) {
+  const data = JSON.parse(job.data.body)
   const labels = { 'deblox.job': data.jobId, 'deblox.slot': String(data.slot) }
   const { id } = await docker.createContainer({ Image: data.params.image, Labels: labels })
   globalThis.debloxCrashPoint?.('after-create', data.jobId)

@@ -33,6 +33,17 @@ export function accessTo(index: Pick<FleetIndex, 'locate'>, grants: () => Promis
       return { row, given: decision.given }
     },
 
+    /** Whether there is a container of that id, whoever may know it. */
+    async exists(id: string): Promise<boolean> {
+      try {
+        await index.locate(id)
+        return true
+      } catch (error) {
+        if (error instanceof DebloxError && error.code === 'container_not_found') return false
+        throw error
+      }
+    },
+
     /** What the caller is shown of lists; undefined where that is all. */
     view: async (identity: Identity): Promise<View | undefined> => viewOf(identity, await grantsFor(identity)),
   }

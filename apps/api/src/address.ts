@@ -1,47 +1,27 @@
 import { type Identity, ownersOf } from '@deblox/actions/access/identity'
 import { type Permission, policyOf } from '@deblox/actions/access/policies'
-import { type Rules, stricter } from '@deblox/actions/admission/rules'
-import type { Size } from '@deblox/actions/admission/size'
 import type { Action, Lookups, Routing } from '@deblox/actions/define-action'
 import { DebloxError } from '@deblox/actions/errors'
-import { labelNames } from '@deblox/actions/made'
-import { type Allowance, type Allowances, type Quota, rulesOn } from '@deblox/fleet/allowances'
+import type { Allowances } from '@deblox/fleet/allowances'
 import type { Fleet } from '@deblox/fleet/fleet'
-import type { IndexedRow } from '@deblox/fleet/index'
 import type { JobRecord } from '@deblox/fleet/job'
 import { clusterTopic, dockTopic } from '@deblox/fleet/names'
 import { deal, readyDocks } from '@deblox/fleet/placement'
 import { hasSecrets } from '@deblox/fleet/secrets'
 import { type Access, forbidden, requireUse } from './access'
 import type { Caller } from './route'
+import { type Admitted, admittedBy } from './rules'
 
-type Fields = 'params' | 'topics' | 'dealt' | 'onFailure' | 'owner' | 'given' | 'view' | 'rules'
+type Fields = 'params' | 'topics' | 'dealt' | 'onFailure' | 'owner' | 'given' | 'view'
 
 /** Where a job goes, with what, whose it is, what the caller's right to it rests on, and how far that goes. */
-export interface Addressed extends Pick<JobRecord, Fields> {
-  /** How much each container that it makes may take, and how much its owner may have; absent where it makes none. */
-  takes?: { size: Size; quota: Quota | undefined }
-}
+export type Addressed = Pick<JobRecord, Fields> & Admitted
 
 export type Address = (action: Action, request: object, caller: Caller) => Promise<Addressed>
 
 /** Makes the function that finds out whether a caller may have a job done, and which docks it goes to. */
 export function addressOn(fleet: Fleet, access: Access, allowances: Pick<Allowances, 'of'>): Address {
-  const allowanceFor = async ({ role }: Identity, owner: string): Promise<Allowance> =>
-    role === 'admin' ? unbounded : allowances.of(owner)
-
-  /** Only what asks for anything of a dock is asked what. */
-  const admitted = async (
-    action: Action,
-    params: object,
-    { identity, owner, hostname, row }: { identity: Identity; owner: string; hostname?: string; row?: IndexedRow },
-  ): Promise<Pick<Addressed, 'rules' | 'takes'>> => {
-    if (!action.admit) return {}
-    const allowance = await allowanceFor(identity, owner)
-    const rules = row ? withinSize(rulesOn(allowance, hostname), allowance, row) : rulesOn(allowance, hostname)
-    const size = action.admit(params, rules)
-    return { rules, ...(size && { takes: { size, quota: allowance.quota } }) }
-  }
+  const admitted = admittedBy(allowances)
 
   const lookups: Lookups = {
     template: async (name) => ({ ...(await fleet.templates.get(name)).spec }),
@@ -105,19 +85,6 @@ export function addressOn(fleet: Fleet, access: Access, allowances: Pick<Allowan
       })),
     }
   }
-}
-
-/** Nobody bounds an admin but the docks themselves. */
-const unbounded: Allowance = { rules: { profile: 'privileged' } }
-
-/** Where an owner's limits are bounded in sum, a container keeps within those that it was made with. */
-function withinSize(rules: Rules, { quota = {} }: Allowance, { labels }: IndexedRow): Rules {
-  const made = (name: string): number => Number(labels[name]) || 0
-  return stricter(rules, {
-    profile: 'privileged',
-    ...(quota.memory !== undefined && { memory: made(labelNames.memory) }),
-    ...(quota.cpus !== undefined && { cpus: made(labelNames.cpus) }),
-  })
 }
 
 /** Whose something will be: the creator's, or whom he names, where that is a team of his; an admin gives to anybody. */

@@ -41,16 +41,12 @@ export function boardAt(path: string, { docks, topics }: Fleet): RequestHandler 
   const router = serverAdapter.getRouter() as Express
   router.disable('x-powered-by')
   withoutForeign(router)
-  return (request, response, next) =>
-    policy(request, response, (error?: unknown) => {
-      if (error) return next(error)
-      const showTopics = async (): Promise<void> => {
-        const names = (await docks.names()).slice(0, maxDocks)
-        board.replaceQueues([clusterTopic, ...names.map(dockTopic)].map(adapterOf))
-        router(request, response, next)
-      }
-      showTopics().catch(next)
-    })
+  return async (request, response, next) => {
+    await new Promise<void>((resolve) => policy(request, response, () => resolve()))
+    const names = (await docks.names()).slice(0, maxDocks)
+    board.replaceQueues([clusterTopic, ...names.map(dockTopic)].map(adapterOf))
+    return router(request, response, next)
+  }
 }
 
 class RedactedAdapter extends BullMQAdapter {

@@ -12,6 +12,7 @@ import type { Admission } from './admission'
 import { canonicalJson } from './canonical-json'
 import { respondAsync } from './prefer'
 import type { Caller } from './route'
+import { boundOf } from './rules'
 import { withStandstill } from './standstill'
 import type { Waiter } from './wait'
 
@@ -67,7 +68,8 @@ export function submitTo({ fleet, access, allowances, quotas, waiter, admission,
     const { id: jobId, owner, topics, params } = record
     const size = JSON.stringify(params).length
     requireModest(size, topics.length)
-    await admission.job({ owner, topics, size })
+    const { actor } = record
+    await admission.job({ actor, topics, size, ...(await boundOf(allowances, identity)) })
     if (takes?.quota) await quotas.reserve(takes.quota, { owner, jobId, slots: topics.length, ...takes.size })
     return record
   }

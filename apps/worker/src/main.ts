@@ -58,6 +58,8 @@ async function startWorker(stopping?: AbortSignal): Promise<Stop> {
   await dock.start(stopping)
   watch.start()
   await pinned.look()
+  const looking = new AbortController()
+  void pinned.keepLooking(looking.signal)
   // The lease says that whoever took jobs from this topic before is gone.
   await takeBack(fleet, dockTopic(hostname))
   const context = {
@@ -84,6 +86,7 @@ async function startWorker(stopping?: AbortSignal): Promise<Stop> {
   return async () => {
     log.info('stopping')
     dock.drain()
+    looking.abort()
     await consumers.stop()
     await spent.close()
     reaper.stop()

@@ -46,6 +46,14 @@ test('who was given a container has it, whatever its labels say, also after a re
   for (const one of [owners, await open()]) expect(one.ownerOf(id, await labelsOf(one))).toBe('team:ops')
 })
 
+test('all that are given at the same moment are given', async () => {
+  const owners = await open()
+  const ids = Array.from({ length: 12 }, (_, n) => n.toString(16).repeat(64))
+  await Promise.all([...ids.map((one) => owners.give(one, 'dora')), owners.forget(['ff'.repeat(32)])])
+  for (const one of [owners, await open()])
+    expect(ids.map((each) => one.ownerOf(each, {}))).toEqual(ids.map(() => 'dora'))
+})
+
 test('of a container that is gone nothing is kept', async () => {
   const owners = await open()
   await owners.give(id, 'ben')

@@ -15,6 +15,8 @@ const given = Joi.object<Given>().pattern(/^[0-9a-f]{64}$/, Joi.string().max(1_0
  * has: a label that somebody wrote by hand is not believed. Labels cannot be changed, so a later owner is kept in a file.
  */
 export class Owners implements DockOwners {
+  private last: Promise<void> = Promise.resolve()
+
   private constructor(
     private readonly file: string,
     private readonly key: Buffer,
@@ -55,8 +57,8 @@ export class Owners implements DockOwners {
     return told.length === right.length && timingSafeEqual(told, right) ? owner : null
   }
 
-  async give(id: string, owner: string): Promise<void> {
-    await this.keep({ ...this.given, [id]: owner })
+  give(id: string, owner: string): Promise<void> {
+    return this.keep((given) => ({ ...given, [id]: owner }))
   }
 
   /** The containers that were given to somebody since they were made. */
@@ -68,13 +70,18 @@ export class Owners implements DockOwners {
   async forget(ids: readonly string[]): Promise<void> {
     if (ids.length === 0) return
     const gone = new Set(ids)
-    await this.keep(Object.fromEntries(Object.entries(this.given).filter(([id]) => !gone.has(id))))
+    await this.keep((given) => Object.fromEntries(Object.entries(given).filter(([id]) => !gone.has(id))))
   }
 
-  /** Written down before it is gone by, so that a crash takes nothing back. */
-  private async keep(next: Given): Promise<void> {
-    await writeKept(this.file, `${JSON.stringify(next)}\n`, 'replace')
-    this.given = next
+  /** One after the other. Written down before it is gone by, so that a crash takes nothing back. */
+  private keep(change: (given: Given) => Given): Promise<void> {
+    const kept = this.last.then(async () => {
+      const next = change(this.given)
+      await writeKept(this.file, `${JSON.stringify(next)}\n`, 'replace')
+      this.given = next
+    })
+    this.last = kept.catch(() => undefined)
+    return kept
   }
 }
 

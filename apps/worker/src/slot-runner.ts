@@ -188,7 +188,7 @@ export class SlotRunner {
 
   /** Throws why a slot is not to be begun (again). */
   private async refuse(slot: Slot, { cancelled: isCancelled, starts }: Beginning, taken: Taken): Promise<void> {
-    const { acceptedAt, expiresAt = Infinity } = slot
+    const { acceptedAt, expiresAt } = slot
     if (isCancelled) throw await this.cancel(slot, taken.stop)
     if (acceptedAt < taken.meantSince) throw replaced(this.context.hostname)
     if (starts >= maxStarts) throw workerDied(starts)

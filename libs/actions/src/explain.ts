@@ -73,7 +73,7 @@ function explainOne(detail: Joi.ValidationErrorItem, schema: Joi.Schema | undefi
     const peers = ((context?.['peers'] ?? []) as string[]).map((peer) => fieldName([...path, peer], root))
     return { field: peers.join(' or '), expected, got: 'nothing' }
   }
-  if (isSecretField(path[0])) return { field: fieldName(path.slice(0, 2), root), expected, got: 'something else' }
+  if (isSecretField(path[0])) return { field: fieldName(path.slice(0, 1), root), expected, got: 'something else' }
   const known = type === 'object.unknown' ? knownFields(schema, path.slice(0, -1)) : []
   return {
     field: fieldName(path, root),

@@ -105,3 +105,25 @@ function answerOnceAndHang(): Promise<ServerResponse> {
     })
   })
 }
+
+describe('with a login', () => {
+  const login = { username: 'anna', password: 'geheim' }
+  const context = (more = {}) => contextFor(double.docker, { secrets: { registry: login }, ...more })
+
+  test('Docker is told it, and the address of the request is not', async () => {
+    const asked = jest.spyOn(double.docker.modem, 'dial')
+    double.answer(route, { status: 200, body: { status: 'Pull complete' } })
+    await pullAndWait('ubuntu', context())
+    expect(asked.mock.calls[0]?.[0]).toMatchObject({ authconfig: login })
+    expect(JSON.stringify(double.asked[0]?.query)).not.toContain('geheim')
+  })
+
+  test('nobody joins the pull, and it joins nobody’s', async () => {
+    const names: string[] = []
+    const pullOnce = async (reference: string) => void names.push(reference)
+    for (const given of [context({ pullOnce }), context({ pullOnce }), contextFor(double.docker, { pullOnce })])
+      await pullAndWait('ubuntu', given)
+    expect(new Set(names).size).toBe(3)
+    expect(names[2]).toBe('ubuntu:latest')
+  })
+})

@@ -54,11 +54,11 @@ const needs = {
 
 /** What BullMQ and Deblox use; nothing by which one learns of others' keys, settings or connections. */
 const commands = [
-  ...['-@all', '+@read', '+@write', '+@connection', '+@scripting', '+@transaction', '+@blocking', '+time'],
-  ...['-@dangerous', '+info'],
-  ...['-scan', '-randomkey', '-dbsize', '-swapdb', '-dump', '-object', '-move', '-copy', '-select'],
-  ...['-function', '-fcall', '-fcall_ro', '-script|flush', '-script|kill'],
-]
+  '-@all +@read +@write +@connection +@scripting +@transaction +@blocking +time',
+  '-@dangerous +info',
+  '-scan -randomkey -dbsize -swapdb -dump -object -move -copy -select',
+  '-function -fcall -fcall_ro -script|flush -script|kill',
+].flatMap((line) => line.split(' '))
 
 /** On a Redis Cluster a client asks which node has what. */
 const clusterCommands = ['+cluster|slots', '+cluster|shards', '+cluster|nodes', '+cluster|info', '+readonly']

@@ -51,6 +51,7 @@ test('an entry cannot bring a hash of its own', () => {
 test.each<[string, () => AuditLine[], number]>([
   ['an entry was changed', () => lines.with(1, { ...at(1), text: '{"at":"2","who":"eve"}' }), 2],
   ['an entry was taken out', () => [at(0), at(2), at(3)], 2],
+  ['an entry was taken out, and the next made to follow', () => [at(0), { ...at(2), prev: at(0).hash }], 2],
   ['two were exchanged', () => [at(0), at(2), at(1), at(3)], 2],
   ['one came twice', () => [at(0), at(0), at(1)], 2],
   ['one was hashed with another key', () => [at(0), ...chain(other, at(0).hash, ['{"at":"2"}'])], 2],

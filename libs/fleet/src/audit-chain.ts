@@ -110,14 +110,17 @@ export async function verifyAudit(
   let count = 0
   let head = from
   for await (const given of lines) {
-    const line = typeof given === 'string' ? readLine(given) : given
-    const why = line ? faultOf(line, head, keys) : 'expected a line of GET /v1/audit, got something else'
-    if (!line || why) return { ok: false, line: count + 1, why: why ?? '', text: line?.text ?? String(given) }
+    const line = typeof given === 'string' ? (readLine(given) ?? notALine(given)) : given
+    const why = faultOf(line, head, keys)
+    if (why) return { ok: false, line: count + 1, why, text: line.text }
     head = line.hash
     count++
   }
   return { ok: true, count, head: head ?? beginning }
 }
+
+/** Something else than a line: whatever it follows, its hash is not right. */
+const notALine = (text: string): AuditLine => ({ text, prev: '', hash: '' })
 
 function faultOf({ text, prev, hash }: AuditLine, head: string | undefined, keys: readonly KeyObject[]): string | null {
   if (head !== undefined && prev !== head) {

@@ -144,12 +144,14 @@ export function endingsOf(redis: RedisClient, { keys, topics, jobs, placements, 
       const found = await jobs.status(id).catch(unlessGone)
       // What the API has not written it does not undo either.
       const record = found && (await jobs.own(id).catch(unlessForeign))
-      if (!found || !record) return true
+      if (!found || !record || record.onFailure !== 'rollback') return true
       const { slots } = found
       if (!slots.every(isFinished)) {
         await cancelFor(found, failure('job_cancelled', 'another of its containers could not be made'))
         return false
       }
+      // Anybody may have put it among those that are to be undone.
+      if (slots.every(({ state }) => state === 'completed')) return true
       await Promise.all(slots.map((slot) => undo(record, slot)))
       return true
     },

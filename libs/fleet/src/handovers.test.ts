@@ -59,17 +59,15 @@ test.each([
   ['of another id', { id: 'x' }],
   ['without data', { data: 1 as unknown as Handover['data'] }],
 ])('one %s is not carried', async (_, wrong) => {
-  const { redis, keys } = use.fleet()
+  const { redis, keys, prefix } = use.fleet()
   await redis.sadd(keys.handovers, JSON.stringify({ ...handover(), ...wrong }), 'rubbish')
   await carry()
-  expect(await redis.exists(keys.handovers)).toBe(0)
-  expect(await waiting()).toEqual([])
+  expect(await redis.keys(`${prefix}:*`)).toEqual([])
 })
 
-test('another failure is told', async () => {
-  const closed = connectRedis(use.server().url, 'fail-fast')
-  await whenReady(closed, 5_000)
-  closed.disconnect()
-  const { keys, prefix } = use.fleet()
-  await expect(handoversOf(closed, keys, topicsOf(closed, prefix)).put(handover())).rejects.toThrow()
+test('another failure is told, and nothing left to others', async () => {
+  const { redis, keys, prefix, topics } = use.fleet()
+  await redis.set(`${prefix}:${topic}:wait`, 'no list')
+  await expect(handoversOf(redis, keys, topics).put(handover())).rejects.toThrow('WRONGTYPE')
+  expect(await redis.exists(keys.handovers)).toBe(0)
 })

@@ -91,7 +91,7 @@ export function jobsOf(redis: RedisClient, keys: FleetKeys, topics: Topics, trus
       key,
       keys.job(record.id),
       keys.jobs,
-      keys.inflight(digest(record.owner)),
+      keys.inflight(digest(record.actor)),
       keys.deadlines,
       payload,
       times.idempotency,
@@ -165,7 +165,7 @@ export function jobsOf(redis: RedisClient, keys: FleetKeys, topics: Topics, trus
       await runScript(redis, handedOnScript, [keys.job(jobId)], [slot, topic, hop])
     },
 
-    carryHandovers: handovers.carryHandovers,
+    carryHandovers: () => handovers.carryHandovers(),
 
     ...outcomes,
     ...entriesOf(redis, keys, records, outcomes),

@@ -7,8 +7,16 @@ import { overRedis, type RedisClient, runScript, script } from './redis'
 interface LimitSettings {
   /** Slots that wait on one topic. */
   queueDepth: number
-  /** Jobs of one owner that have been accepted and have not ended. */
+  /** Jobs that one has asked for, and that have been accepted and have not ended. */
   jobsPerOwner: number
+}
+
+/** What somebody asks for. */
+interface JobsAsked {
+  actor: string
+  topics: string[]
+  /** How many jobs of his that have not ended he may have. */
+  most?: number
 }
 
 export type Limits = ReturnType<typeof limitsOf>
@@ -34,16 +42,18 @@ const loadScript = script(`
 export function limitsOf(redis: RedisClient, keys: FleetKeys, prefix: string, settings: LimitSettings) {
   return overRedis({
     /**
-     * Throws `too_many_jobs` where one more job of the owner, with a slot on each of the topics (the same one as often as
-     * it has slots there), would be beyond a limit. It only looks: of many that ask at the same moment all may pass.
+     * Throws `too_many_jobs` where one more job of whoever asks, with a slot on each of the topics (the same one as often as
+     * it has slots there), would be beyond a limit, or beyond `most` of his own. It only looks: of many that ask at the same
+     * moment all may pass.
      */
-    async check({ owner, topics }: { owner: string; topics: string[] }): Promise<void> {
+    async check({ actor, topics, most = Infinity }: JobsAsked): Promise<void> {
       const added = new Map<string, number>()
       for (const topic of topics) added.set(topic, (added.get(topic) ?? 0) + 1)
-      const used = [keys.inflight(digest(owner)), ...[...added.keys()].flatMap((topic) => waitingKeys(prefix, topic))]
+      const used = [keys.inflight(digest(actor)), ...[...added.keys()].flatMap((topic) => waitingKeys(prefix, topic))]
       const since = Date.now() - times.inflight
       const [inFlight = 0, ...depths] = (await runScript(redis, loadScript, used, [since])) as number[]
-      if (inFlight >= settings.jobsPerOwner) throw tooManyOfOwner(settings.jobsPerOwner, inFlight)
+      const jobs = Math.min(most, settings.jobsPerOwner)
+      if (inFlight >= jobs) throw tooManyOfOwner(jobs, inFlight)
       for (const [n, [topic, slots]] of [...added].entries()) {
         const waiting = depths[n] ?? 0
         if (waiting + slots > settings.queueDepth) throw tooDeep(topic, settings.queueDepth, waiting, slots)

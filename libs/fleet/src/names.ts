@@ -67,7 +67,7 @@ export const fleetKeys = (prefix: string) => ({
   /** String: which job an Idempotency-Key stands for. */
   idempotency: (digest: string) => `${prefix}:idempotency:${digest}`,
   /** Sorted set of the ids of an owner's jobs that have not ended, by time of acceptance. */
-  inflight: (ownerDigest: string) => `${prefix}:inflight:${ownerDigest}`,
+  inflight: (actorDigest: string) => `${prefix}:inflight:${actorDigest}`,
   /** Hash: the dock and epoch that a (job, slot) was given. */
   placement: (job: string, slot: number) => `${prefix}:placement:${job}:${slot}`,
   /** Stream: outcomes for one API replica. */

@@ -59,7 +59,7 @@ export function outcomesOf(redis: RedisClient, keys: FleetKeys) {
       payload.replyTo,
       keys.jobs,
       keys.finished,
-      keys.inflight(digest(payload.owner)),
+      keys.inflight(digest(payload.actor)),
       keys.deadlines,
       keys.rollbacks,
       keys.placement(payload.origin ?? payload.jobId, ended.slot),

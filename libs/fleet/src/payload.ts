@@ -1,5 +1,6 @@
 import type { Identity } from '@deblox/actions/access/identity'
 import { roles } from '@deblox/actions/access/policies'
+import { rulesSchema } from '@deblox/actions/admission/rules'
 import { DebloxError } from '@deblox/actions/errors'
 import { validate } from '@deblox/actions/explain'
 import Joi from 'joi'
@@ -40,7 +41,7 @@ const payload = Joi.object<JobPayload>({
   // What these say is for those who go by them; signed it is all the same.
   given: Joi.object().required(),
   view: Joi.object(),
-  rules: Joi.object(),
+  rules: rulesSchema,
   origin: jobId,
   sealed: Joi.string(),
 })

@@ -5,9 +5,9 @@ import { Counter, Gauge, type Registry } from 'prom-client'
 
 export interface DecisionMetrics {
   /** Counts a decision that the audit has recorded, if it is a denial. */
-  onDecision(entry: Pick<AuditEntry, 'decision' | 'via' | 'code'>): void
+  onDecision: (entry: Pick<AuditEntry, 'decision' | 'via' | 'code'>) => void
   /** From then on tells how the audit does. */
-  watchAudit(counts: () => AuditCounts): void
+  watchAudit: (counts: () => AuditCounts) => void
 }
 
 /** Figures of what was denied, and of whether that is written down. */

@@ -16,7 +16,7 @@ export function addressesBehind(trusted = ''): AddressOf {
   return ({ socket, headers }) => {
     let address = plain(socket.remoteAddress ?? '')
     // As many as it takes: each proxy adds who spoke to it at the end, and what came before that may be made up.
-    const named = isProxy(address) ? String(headers['x-forwarded-for'] ?? '').split(',') : []
+    const named = String(headers['x-forwarded-for'] ?? '').split(',')
     while (named.length > 0 && isProxy(address)) {
       const before = plain((named.pop() ?? '').trim())
       if (isIP(before) === 0) break

@@ -1,4 +1,4 @@
-import { connectRedis, whenReady } from '@deblox/fleet/redis'
+import { connectRedis, type RedisClient, whenReady } from '@deblox/fleet/redis'
 import { eventually } from '../../../../test/support/eventually'
 import { useFleet } from '../../../../test/support/fleet-on-redis'
 import { type Rates, ratesOf, type RateSettings } from './rates'
@@ -10,7 +10,7 @@ afterEach(() => {
   for (const rates of open.splice(0)) rates.stop()
 })
 
-function rates(settings: Partial<RateSettings> = {}, redis = use.redis()): Rates {
+function rates(settings: Partial<RateSettings> = {}, redis: RedisClient = use.redis()): Rates {
   const made = ratesOf(redis, use.fleet().keys.rates, { perIdentity: 10, perAddress: 10, ...settings })
   open.push(made)
   return made
@@ -41,7 +41,7 @@ test.each(['ofIdentity', 'ofAddress'] as const)(
 test('who was refused is let in again when his time is over', async () => {
   const one = rates()
   await letIn(30, () => one.ofIdentity('anna'))
-  await eventually(() => one.ofIdentity('anna').then(() => true))
+  await eventually(async () => expect(await letIn(1, () => one.ofIdentity('anna'))).toBe(1))
 })
 
 test('addresses of one network of IPv6 count as one', async () => {
@@ -60,14 +60,14 @@ test('what came to one replica counts for the others', async () => {
   const spread = async () =>
     (await letIn(100, () => one.ofIdentity('anna'))) + (await letIn(100, () => two.ofIdentity('anna')))
   // Each gets fewer than 400 in two seconds; together they get more.
-  await eventually(spread, (count) => count < 200, { every: 700 })
+  expect(await eventually(spread, (count) => count < 200, { every: 700 })).toBeLessThan(200)
 })
 
 test('while Redis is away it counts by itself, and fails nobody', async () => {
   const client = connectRedis(use.server().url, 'fail-fast')
   await whenReady(client, 5_000)
   client.disconnect()
-  const one = rates({}, client as ReturnType<typeof use.redis>)
+  const one = rates({}, client)
   expect(await letIn(30, () => one.ofIdentity('anna'))).toBe(20)
 })
 

@@ -21,7 +21,15 @@ function redactedRecord(record: Record<string, unknown>): Record<string, unknown
   const { id, name, timestamp, processedOn, processedBy, finishedOn, attemptsMade, attemptsStarted } = record
   const { stalledCounter, failedReason, data } = record
   return {
-    ...{ id, name, timestamp, processedOn, processedBy, finishedOn, attemptsMade, attemptsStarted, stalledCounter },
+    id,
+    name,
+    timestamp,
+    processedOn,
+    processedBy,
+    finishedOn,
+    attemptsMade,
+    attemptsStarted,
+    stalledCounter,
     ...(typeof failedReason === 'string' && failedReason !== '' && { failedReason: parseFailure(failedReason).code }),
     progress: 0,
     delay: 0,

@@ -6,7 +6,7 @@ import { expected } from '@deblox/actions/messages'
 import { containerId, owner } from '@deblox/actions/schemas'
 import { type Grants, notFound } from '@deblox/fleet/grants'
 import Joi from 'joi'
-import { type Access, forbidden } from '../access'
+import { type Access, forbidden, requireUse } from '../access'
 import type { Caller, Route } from '../route'
 
 /** What can be granted: all that is done with a container, but to give it away. */
@@ -69,6 +69,7 @@ export function grantRoutes(grants: Grants, access: Access): Route[] {
         const { to, may, on } = fields as unknown as Asked
         const { identity, about } = caller
         about.object = to
+        requireOwnRights(identity, to, may)
         const grant = await grants.add({ to, may, on: await ownSelector(on, caller), by: identity.subject })
         return { status: 201, body: grant }
       },
@@ -103,6 +104,14 @@ export function grantRoutes(grants: Grants, access: Access): Route[] {
       },
     },
   ]
+}
+
+/** Nobody gives what he has not, nor keeps by a grant to himself what his role or his team gives him now. */
+function requireOwnRights(identity: Identity, to: string, may: readonly Permission[]): void {
+  if (identity.role === 'admin' && identity.scopes === undefined) return
+  for (const permission of may) requireUse(identity, permission)
+  if (to !== identity.subject) return
+  throw new DebloxError('forbidden', `to: expected somebody else than ${identity.subject}, who asks`)
 }
 
 interface Parties {

@@ -1,73 +1,11 @@
 import { DebloxError } from '@deblox/actions/errors'
-import { type JobRecord, newJobId, payloadOf } from '@deblox/fleet/job'
+import { newJobId, payloadOf } from '@deblox/fleet/job'
 import { dockTopic } from '@deblox/fleet/names'
-import { completed, failed, recordOn } from '../../../../libs/fleet/src/testing/record'
+import { completed, failed } from '../../../../libs/fleet/src/testing/record'
 import { take, token } from '../../../../libs/fleet/src/testing/taking'
-import { useFleet } from '../../../../test/support/fleet-on-redis'
-import { accessTo } from '../access'
-import type { Admission } from '../admission'
-import { type Asker, caller } from '../testing/desk-double'
-import type { Desk } from '../submit'
-import { Waiter } from '../wait'
-import { jobRoutes } from './jobs'
+import { topics, useJobsDesk } from '../../../../test/support/jobs-desk'
 
-const use = useFleet()
-const jobs = () => use.fleet().jobs
-const topics = ['dock-1', 'dock-2'].map(dockTopic)
-
-interface Shown {
-  id: string
-  state: string
-  actor: string
-  retryOf: string | null
-  error: { code: string } | null
-}
-
-/** What no route of jobs asks. */
-const unused = { allowances: {}, quotas: {} } as Pick<Desk, 'allowances' | 'quotas'>
-
-function desk(job: Admission['job'] = async () => {}) {
-  const admission = { job } as Admission
-  const { keys } = use.fleet()
-  const waiter = new Waiter(jobs())
-  const access = accessTo(use.fleet().index, async () => [])
-  const routes = jobRoutes({ ...unused, fleet: use.fleet(), access, waiter, admission, replyTo: keys.replies('this') })
-  const ask = async (path: string, fields: object, who: Asker = {}) => {
-    const route = routes.find((one) => one.path === path)
-    if (!route) throw new Error(`expected a route of ${path}, got none`)
-    const { status, body, headers } = await route.handle({ ...fields }, caller(who))
-    return {
-      status,
-      headers,
-      job: (body as { job: Shown }).job,
-      body: body as Shown & { items: Shown[]; nextCursor: string | null },
-    }
-  }
-  return {
-    cancel: (id: string, who?: Asker) => ask('/v1/jobs/:id/cancel', { id }, who),
-    retry: (id: string, who?: Asker) => ask('/v1/jobs/:id/retry', { id }, who),
-    show: (id: string, who?: Asker) => ask('/v1/jobs/:id', { id }, who),
-    list: (who?: Asker, limit = 10, cursor?: string | null) =>
-      ask('/v1/jobs', { limit, ...(cursor && { cursor }) }, who),
-  }
-}
-
-async function accepted(more: Partial<JobRecord> = {}): Promise<JobRecord> {
-  const record = recordOn(use.fleet().keys.replies('replica'), { topics, numbered: true, ...more })
-  await jobs().accept({ record })
-  return record
-}
-
-/** A job of which one slot has completed and the other has failed. */
-async function halfDone(): Promise<JobRecord> {
-  const record = await accepted()
-  await jobs().finish(payloadOf(record, 1), completed(1))
-  await jobs().finish(payloadOf(record, 2), failed(2))
-  for (const topic of topics) await use.fleet().topics.queue(topic).drain()
-  return record
-}
-
-const onTopics = () => Promise.all(topics.map((topic) => use.fleet().topics.queue(topic).getJobCountByTypes('waiting')))
+const { use, jobs, desk, accepted, halfDone, onTopics } = useJobsDesk()
 
 describe('a cancel', () => {
   test('of a job that waits answers how it has ended', async () => {
@@ -183,50 +121,3 @@ test('a job is shown by itself and in the list, with why it waits', async () => 
 test.each(['show', 'cancel', 'retry'] as const)('%s: an id that nobody gave out is not found', async (what) => {
   await expect(desk()[what](newJobId())).rejects.toMatchObject({ code: 'job_not_found' })
 })
-
-describe('for somebody who is no admin', () => {
-  const ben: Asker = { actor: 'ben', role: 'deployer' }
-  const tell = (failing: Promise<unknown>) => failing.catch(({ status, message }: DebloxError) => [status, message])
-
-  test.each(['show', 'cancel', 'retry'] as const)(
-    '%s: a foreign job is answered as one that is not there',
-    async (what) => {
-      const { id } = await halfDone()
-      const hidden = await tell(desk()[what](id, ben))
-      await use.redis().del(use.fleet().keys.job(id))
-      expect(hidden).toEqual(await tell(desk()[what](id, ben)))
-      expect(hidden).toEqual([404, expect.stringContaining(id)])
-    },
-  )
-
-  test('the list has what he asked for and what was done to what is his, page by page', async () => {
-    const [, own, about] = [
-      await accepted(),
-      await accepted({ actor: 'ben' }),
-      await accepted({ owner: 'ben' }),
-      await accepted({ owner: 'team:ops' }),
-    ]
-    const listed = async (who: Asker) => (await desk().list(who)).body.items.map(({ id }) => id)
-    expect(await listed(ben)).toEqual([about.id, own.id])
-    expect(await listed({ ...ben, identity: { subject: 'ben', teams: ['ops'], role: 'viewer' } })).toHaveLength(3)
-    const first = await desk().list(ben, 1)
-    expect(first.body.items.map(({ id }) => id)).toEqual([about.id])
-    const second = await desk().list(ben, 1, first.body.nextCursor)
-    expect(second.body.items.map(({ id }) => id)).toEqual([own.id])
-  })
-
-  test('what others ask of his container he cancels only if he could ask for it', async () => {
-    const { id } = await accepted({ owner: 'ben' })
-    await expect(desk().cancel(id, { ...ben, role: 'viewer' })).rejects.toMatchObject({ code: 'forbidden' })
-    expect(await desk().cancel(id, { ...ben, role: 'operator' })).toMatchObject({ status: 200 })
-  })
-
-  test('what he has asked for he tries again only while he could ask for it', async () => {
-    const { id } = await accepted({ actor: 'ben', action: 'create-container', params: { image: 'busybox' } })
-    for (const slot of [1, 2]) await jobs().finish(payloadOf(await recordOf(id), slot), failed(slot))
-    await expect(desk().retry(id, { ...ben, role: 'operator' })).rejects.toMatchObject({ code: 'forbidden' })
-    expect(await desk().retry(id, ben)).toMatchObject({ job: { retryOf: id } })
-  })
-})
-
-const recordOf = async (id: string): Promise<JobRecord> => (await jobs().status(id)).record

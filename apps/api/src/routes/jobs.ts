@@ -1,14 +1,11 @@
 import type { Identity } from '@deblox/actions/access/identity'
-import { type Permission, policyOf } from '@deblox/actions/access/policies'
-import { DebloxError } from '@deblox/actions/errors'
-import { findAction } from '@deblox/actions/registry'
-import { isFinished, type JobRecord } from '@deblox/fleet/job'
+import type { Permission } from '@deblox/actions/access/policies'
+import { isFinished } from '@deblox/fleet/job'
 import { viewJob } from '@deblox/fleet/job-view'
 import { jobNotFound, type JobStatus } from '@deblox/fleet/jobs'
-import type { Retry } from '@deblox/fleet/retry'
 import Joi from 'joi'
-import { type Access, isHisJob, requireUse } from '../access'
-import { canonicalJson } from '../canonical-json'
+import { isHisJob, requireUse } from '../access'
+import { again } from '../again'
 import { pageFields } from '../page'
 import type { Answer, Caller, Route } from '../route'
 import { withStandstill } from '../standstill'
@@ -116,64 +113,3 @@ export function jobRoutes(desk: Desk): Route[] {
 
 /** Of others' jobs so many pages are looked through for one of somebody's own. */
 const maxPages = 20
-
-/** Accepts the job that tries another one again, for somebody who could ask for it himself; answers its id. */
-async function again(
-  { fleet, access, admission, replyTo }: Desk,
-  id: string,
-  caller: Caller,
-  find: (id: string, caller: Caller) => Promise<JobStatus>,
-): Promise<string> {
-  const { jobs, endings, clock } = fleet
-  const { identity, idempotencyKey: key } = caller
-  const actor = identity.subject
-  const idempotency = key === undefined ? undefined : { key, payload: canonicalJson({ retry: id }) }
-  const accepted = async (): Promise<string | undefined> => {
-    const earlier = idempotency && (await jobs.recall(actor, idempotency))
-    // The replica that accepted it may have died before it was on its topics.
-    return earlier ? (await jobs.accept({ record: earlier, idempotency })).record.id : undefined
-  }
-  const before = await accepted()
-  if (before !== undefined) return before
-  const { record: old } = await find(id, caller)
-  const right = await rightAgain(access, old, caller)
-  let retry: Retry
-  try {
-    retry = await endings.again(id, replyTo, clock.now())
-  } catch (error) {
-    // The same request may have been here at the same moment.
-    const since = await accepted()
-    if (since !== undefined) return since
-    throw error
-  }
-  const { record, ended } = retry
-  const { owner, topics, params } = record
-  await admission.job({ owner, topics, size: JSON.stringify(params).length })
-  // A key belongs to whoever sends it, and that may be somebody else than before.
-  const submission = { record: { ...record, actor, identity, ...right }, ended, ...(idempotency && { idempotency }) }
-  return (await jobs.accept(submission)).record.id
-}
-
-/** What the caller's right to a job rests on, now that he asks for it. */
-async function rightAgain(
-  access: Access,
-  { action: name, params, owner, actor, given: before }: JobRecord,
-  { identity }: Caller,
-): Promise<Pick<JobRecord, 'owner' | 'given' | 'view'>> {
-  const permission = name as Permission
-  if (findAction(name)?.target !== 'container') {
-    requireUse(identity, permission)
-    const view = policyOf(permission).reach === 'own' ? await access.view(identity) : undefined
-    return { owner, given: undefined, view }
-  }
-  try {
-    const { row, given } = await access.container(identity, permission, params['id'] as string)
-    return { owner: row.owner ?? identity.subject, given, view: undefined }
-  } catch (error) {
-    const isGone = error instanceof DebloxError && error.code === 'container_not_found'
-    if (!isGone || (identity.role !== 'admin' && actor !== identity.subject)) throw error
-    // The job may have done its work: then the dock says so, and looks itself at what his right rested on.
-    requireUse(identity, permission)
-    return { owner, given: before, view: undefined }
-  }
-}

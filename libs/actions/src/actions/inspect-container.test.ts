@@ -24,3 +24,10 @@ test('fails with Docker’s own status where there is no such container', async 
     statusCode: 404,
   })
 })
+
+test('answers without the values that the container’s label calls secret', async () => {
+  const Config = { Env: ['A=1', 'TOKEN=x'], Labels: { 'deblox.secrets': 'TOKEN' } }
+  double.answer(route, { status: 200, body: { Id: someId, Config } })
+  const { body } = await inspectContainer.run({ id: someId }, contextFor(double.docker))
+  expect(body).toEqual({ Id: someId, Config: { ...Config, Env: ['A=1', 'TOKEN=***'] } })
+})

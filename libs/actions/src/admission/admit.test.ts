@@ -103,6 +103,7 @@ describe('privileged', () => {
     ['HostConfig.Surprise', { HostConfig: { Surprise: 1 } }],
     ['HostConfig.Privileged', { HostConfig: { Privileged: 1 } }],
     ['HostConfig.Binds[0]', { HostConfig: { Binds: [5] } }],
+    ['HostConfig.CapAdd[0]', { HostConfig: { CapAdd: ['CAP_CAP_SYS_ADMIN'] } }],
     ['HostConfig.RestartPolicy.Name', { HostConfig: { RestartPolicy: { Name: 'sometimes' } } }],
     ['HostConfig.Memory', { HostConfig: { Memory: -1 } }],
     ['HostConfig.Memory', { HostConfig: { Memory: 1.5 } }],

@@ -32,7 +32,7 @@ const dockerCapabilities: readonly string[] = [
 /** A capability as the kernel names it, without `CAP_`: Docker takes it in either way and in any case. */
 const capability: Reader = (value, at) => {
   const name = (text(value, at) as string).toUpperCase().replace(/^CAP_/, '')
-  if (!/^[A-Z][A-Z0-9_]{2,30}$/.test(name)) throw malformed(at, 'a capability such as CHOWN', preview(value))
+  if (!/^(?!CAP_)[A-Z][A-Z0-9_]{2,30}$/.test(name)) throw malformed(at, 'a capability such as CHOWN', preview(value))
   return name
 }
 

@@ -72,10 +72,10 @@ test('a folder that cannot keep them is told of in one line', async () => {
 })
 
 test('what they sign is a detached JWS that jose verifies, over exactly the bytes of the text', async () => {
-  const { set, sign } = await openApiKeys(file)
-  const [key] = set.keys as [PublicKey]
+  const keys = await openApiKeys(file)
+  const [key] = keys.set.keys as [PublicKey]
   const text = '{"name":"größe ✓","a":1}'
-  const [header, payload, signature] = sign(text, 'deblox-job').split('.') as [string, string, string]
+  const [header, payload, signature] = keys.sign(text, 'deblox-job').split('.') as [string, string, string]
   expect(payload).toBe('')
   const verified = (body: string) =>
     importJWK(key, 'EdDSA').then((imported) =>

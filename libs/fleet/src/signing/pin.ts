@@ -1,8 +1,12 @@
+import { setTimeout as wait } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { StartError } from '../start-error'
 import { follow, isSame, isVouchedFor, readDocuments } from './key-documents'
 import { readKept, writeKept } from './kept-file'
 import { badSignature, fingerprint, parsePublicKeys, type PublicKeys, type Verify, verifierOf } from './public-keys'
+
+/** Between two looks whether the keys have changed, in milliseconds. */
+const lookAgainMs = 5_000
 
 /** Where a worker has the API's public keys from. */
 export interface PinSource {
@@ -57,6 +61,14 @@ export class PinnedKeys {
       this.refresh().catch((error: unknown) => this.log.warn({ err: error }, 'the API’s keys could not be read')),
     )
     return this.looking
+  }
+
+  /** Looks every few seconds, until the signal aborts: a key that was dropped is not believed for much longer. */
+  async keepLooking(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      await this.look()
+      await wait(lookAgainMs, undefined, { signal, ref: false }).catch(() => undefined)
+    }
   }
 
   /** Resolves where the API has signed the text; throws `bad_signature`. Asks for new keys where it may be by one of those. */
