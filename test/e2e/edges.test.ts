@@ -161,6 +161,17 @@ describe('the pages, in a real browser', () => {
       what: `the page shows ${text}`,
     })
 
+  /** Waits until that part of the page is there. */
+  const click = (page: Page, part: string) =>
+    eventually(
+      () => page.evaluate(`(part => (part?.click(), part !== null))(document.querySelector('${part}'))`),
+      (done) => done === true,
+      {
+        within: 15_000,
+        what: `the page has ${part}`,
+      },
+    )
+
   function expectNoComplaint(page: Page): void {
     expect(page.complaints).toEqual([])
     expect(page.asked.filter((url) => !url.startsWith(fleet.api.url) && !url.startsWith('data:'))).toEqual([])
@@ -168,10 +179,7 @@ describe('the pages, in a real browser', () => {
 
   test('/docs shows the routes and tries one out, and its policy is in nobody’s way', async () => {
     const page = await browser.open(`${fleet.api.url}/docs`)
-    await shows(page, '/v1/docks')
-    await page.evaluate(`document.querySelector('[id$="getHealthz"] .opblock-summary-control').click()`)
-    await eventually(async () => (await page.evaluate(`!!document.querySelector('.execute')`)) === true)
-    await page.evaluate(`document.querySelector('.execute').click()`)
+    for (const part of ['[id$="getHealthz"] .opblock-summary-control', '.execute']) await click(page, part)
     await shows(page, 'alive')
     expectNoComplaint(page)
   }, 30_000)

@@ -1,4 +1,4 @@
-import { decide, type Given, type Grant, mayUse, type View, viewOf } from '@deblox/actions/access/decide'
+import { decide, type Given, type Grant, isInScope, mayUse, type View, viewOf } from '@deblox/actions/access/decide'
 import { type Identity, ownersOf } from '@deblox/actions/access/identity'
 import type { Permission } from '@deblox/actions/access/policies'
 import { DebloxError } from '@deblox/actions/errors'
@@ -18,7 +18,7 @@ export function accessTo(index: Pick<FleetIndex, 'locate'>, grants: () => Promis
   /** Nobody has to look through grants for an admin. */
   const grantsFor = async ({ role }: Identity): Promise<readonly Grant[]> => (role === 'admin' ? [] : grants())
 
-  return {
+  const functions = {
     /**
      * The container that is meant. One of which the caller has nothing is answered as one that is not there. Throws
      * `container_not_found`, `ambiguous_container` with the candidates that he may know, `forbidden`.
@@ -33,21 +33,29 @@ export function accessTo(index: Pick<FleetIndex, 'locate'>, grants: () => Promis
       return { row, given: decision.given }
     },
 
-    /** Whether there is a container of that id, whoever may know it. */
-    async exists(id: string): Promise<boolean> {
+    /**
+     * The container of an earlier job, which is known by its full id, if the caller may use it so still; undefined where it
+     * is gone: then the earlier job is all that is left. Throws as `container` does, also where it is hidden by now.
+     */
+    async still(identity: Identity, permission: Permission, id: string): Promise<Found | undefined> {
       try {
-        await index.locate(id)
-        return true
+        return await functions.container(identity, permission, id)
       } catch (error) {
-        if (error instanceof DebloxError && error.code === 'container_not_found') return false
-        throw error
+        if (!isNotFound(error)) throw error
+        const isGone = await index.locate(id).then(() => false, isNotFound)
+        if (!isGone) throw error
+        if (!isInScope(identity, permission)) throw forbidden(identity, permission)
+        return undefined
       }
     },
 
     /** What the caller is shown of lists; undefined where that is all. */
     view: async (identity: Identity): Promise<View | undefined> => viewOf(identity, await grantsFor(identity)),
   }
+  return functions
 }
+
+const isNotFound = (error: unknown): boolean => error instanceof DebloxError && error.code === 'container_not_found'
 
 /** Throws `forbidden` where a permission is not within an identity's role and scopes. */
 export function requireUse(identity: Identity, permission: Permission): void {

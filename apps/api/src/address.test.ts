@@ -40,6 +40,30 @@ describe('a container', () => {
   })
 })
 
+describe('under a key that he has used before', () => {
+  const key = { idempotencyKey: 'once' }
+  const ask = (double: ReturnType<typeof fleetDouble>, name: string, request: object, who: ReturnType<typeof as>) =>
+    double.submit(action(name), request, { ...who, ...key })
+
+  test('somebody is told nothing that he may not ask for any more', async () => {
+    const double = fleetDouble()
+    await ask(double, 'inspect-container', { id }, as('anna', 'viewer'))
+    const narrow = as('anna', 'viewer', { scopes: ['GET /v1/me'] })
+    await expect(ask(double, 'inspect-container', { id }, narrow)).rejects.toMatchObject({ code: 'forbidden' })
+    await expect(ask(double, 'inspect-container', { id }, as('anna', 'auditor'))).rejects.toMatchObject({
+      code: 'forbidden',
+    })
+  })
+
+  test('somebody who may make no containers any more is refused', async () => {
+    const double = fleetDouble()
+    await ask(double, 'create-container', { image: 'busybox' }, as('anna', 'deployer'))
+    await expect(ask(double, 'create-container', { image: 'busybox' }, as('anna', 'viewer'))).rejects.toMatchObject({
+      code: 'forbidden',
+    })
+  })
+})
+
 describe('a new container', () => {
   const create = (who: ReturnType<typeof as>, more: object = {}, allowance?: Allowance) => {
     const double = fleetDouble({ ...(allowance && { allowance }) })

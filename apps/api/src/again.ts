@@ -3,10 +3,10 @@ import { type Permission, policyOf } from '@deblox/actions/access/policies'
 import { DebloxError } from '@deblox/actions/errors'
 import { findAction } from '@deblox/actions/registry'
 import type { JobRecord } from '@deblox/fleet/job'
-import type { JobStatus } from '@deblox/fleet/jobs'
+import { jobNotFound, type JobStatus } from '@deblox/fleet/jobs'
 import { dockOfTopic } from '@deblox/fleet/names'
 import type { Retry } from '@deblox/fleet/retry'
-import { requireUse } from './access'
+import { isHisJob, requireUse } from './access'
 import { ownerFor } from './address'
 import { canonicalJson } from './canonical-json'
 import type { Caller } from './route'
@@ -32,7 +32,10 @@ export async function again(
   }
   const before = await accepted()
   if (before !== undefined) return before
-  const { record: old } = await find(id, caller)
+  await find(id, caller)
+  // What anybody may have written there decides nothing: this is what the API has.
+  const old = await jobs.own(id)
+  if (!isHisJob(identity, old)) throw jobNotFound(id)
   const { takes, ...right } = await rightAgain(desk, old, caller)
   let retry: Retry
   try {
@@ -73,20 +76,16 @@ async function rightAgain({ access, allowances }: Desk, record: JobRecord, { ide
     const rules = await admitted(action, params, { identity, owner, ...(hostname !== null && { hostname }) })
     return { owner, given: undefined, view, rules: undefined, ...rules }
   }
-  try {
-    const { row, given } = await access.container(identity, permission, params['id'] as string)
+  const found = await access.still(identity, permission, params['id'] as string)
+  if (found) {
+    const { row, given } = found
     const whose = { identity, owner: row.owner ?? identity.subject, hostname: row.dock, row }
     return { owner: whose.owner, given, view: undefined, rules: undefined, ...(await admitted(action, params, whose)) }
-  } catch (error) {
-    const isGone = error instanceof DebloxError && error.code === 'container_not_found'
-    if (!isGone || (identity.role !== 'admin' && actor !== identity.subject)) throw error
-    // One that he may not know any more is answered so, too.
-    if (await access.exists(params['id'] as string)) throw error
-    // The job may have done its work: then the dock says so. If it is there after all it must be his.
-    requireUse(identity, permission)
-    const given = identity.role === 'admin' ? {} : { owner: isHis(identity, before?.owner) ? before?.owner : actor }
-    return { owner, given, view: undefined }
   }
+  // The job may have done its work: then the dock says so. If it is there after all it must be his.
+  if (identity.role === 'admin') return { owner, given: {}, view: undefined }
+  if (actor !== identity.subject) throw jobNotFound(record.id)
+  return { owner, given: { owner: isHis(identity, before?.owner) ? before?.owner : actor }, view: undefined }
 }
 
 const isHis = (identity: Identity, owner: string | undefined): boolean =>

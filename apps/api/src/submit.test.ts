@@ -90,7 +90,8 @@ describe('a repeated key', () => {
     const second = await double.submit(action('delete-container'), { id: 'web' }, caller(key))
     expect(second.record.id).toBe(first.record.id)
     expect(double.records()).toHaveLength(1)
-    expect(located).toEqual([])
+    // Not by the name, which may be another's by now.
+    expect(located).toEqual([[id, undefined]])
   })
 
   test('with the fields in another order is the same request', async () => {
@@ -145,7 +146,7 @@ test('there is asked for room before a job is accepted, and not for one that was
   const key = caller({ idempotencyKey: 'once' })
   for (const _ of [1, 2]) await double.submit(action('create-container'), { image: 'busybox', instances: 2 }, key)
   const topics = ['deblox.docker.dock-a', 'deblox.docker.dock-b']
-  expect(double.asked).toEqual([{ owner: 'anna', topics, size: JSON.stringify({ image: 'busybox' }).length }])
+  expect(double.asked).toEqual([{ actor: 'anna', topics, size: JSON.stringify({ image: 'busybox' }).length }])
 })
 
 describe('when a job may not be begun any more', () => {

@@ -1,3 +1,5 @@
+import type { Identity } from '@deblox/actions/access/identity'
+import type { Permission } from '@deblox/actions/access/policies'
 import type { Action, Routing } from '@deblox/actions/define-action'
 import { DebloxError } from '@deblox/actions/errors'
 import { preview } from '@deblox/actions/explain'
@@ -6,7 +8,7 @@ import type { Fleet } from '@deblox/fleet/fleet'
 import { isFinished, type JobRecord, newJobId, type SlotStatus } from '@deblox/fleet/job'
 import { times } from '@deblox/fleet/names'
 import type { Quotas } from '@deblox/fleet/quota'
-import type { Access } from './access'
+import { type Access, requireUse } from './access'
 import { addressOn } from './address'
 import type { Admission } from './admission'
 import { canonicalJson } from './canonical-json'
@@ -49,6 +51,22 @@ export function submitTo({ fleet, access, allowances, quotas, waiter, admission,
     return found?.[0]?.slots ?? slots
   }
 
+  /** The job that a key stands for already, if its caller may still have what it did told. */
+  const recalled = async (
+    action: Action,
+    idempotency: ReturnType<typeof idempotencyOf>,
+    identity: Identity,
+  ): Promise<JobRecord | null> => {
+    // The registry has seen to it that there is such an entry.
+    const permission = action.name as Permission
+    if (action.target !== 'container') requireUse(identity, permission)
+    const earlier = await fleet.jobs.recall(identity.subject, idempotency)
+    if (earlier && action.target === 'container') {
+      await access.still(identity, permission, earlier.params['id'] as string)
+    }
+    return earlier
+  }
+
   /** A new job, for which there is room. */
   const newJob = async (action: Action, request: object, caller: Caller): Promise<JobRecord> => {
     const { identity } = caller
@@ -78,7 +96,7 @@ export function submitTo({ fleet, access, allowances, quotas, waiter, admission,
     const { identity, prefer, idempotencyKey, gone, about } = caller
     const idempotency = idempotencyKey === undefined ? undefined : idempotencyOf(idempotencyKey, action, request)
     // Before anything is looked up: a repeated delete must find its job although its container is gone.
-    const earlier = idempotency && (await fleet.jobs.recall(identity.subject, idempotency))
+    const earlier = idempotency && (await recalled(action, idempotency, identity))
     const record = earlier ?? (await newJob(action, request, caller))
     about.job = record.id
     // Who repeats a request must not take the place of the one who still waits for its job.

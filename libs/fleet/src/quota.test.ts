@@ -63,6 +63,17 @@ test('a create that has ended no longer counts: what it made does', async () => 
   await reserve({ containers: 1 })
 })
 
+test('what ends while somebody asks counts: its container may not have been read', async () => {
+  const { jobs, keys, index } = use.fleet()
+  const record = recordOn(keys.replies('this'), { action: 'create-container' })
+  await reserve({ memory: 10 }, { jobId: record.id, memory: 10, cpus: 0 })
+  await jobs.accept({ record })
+  // Between the reading of the rows and the decision.
+  const late = { ...index, rowsOwnedBy: async () => (await jobs.finish(payloadOf(record, 1), completed(1)), []) }
+  const asking = quotasOf(use.redis(), keys, late).reserve({ memory: 10 }, demand({ memory: 10 }))
+  await expect(asking).rejects.toMatchObject(refused)
+})
+
 test('limits are summed up, and a container without one is refused where they are bounded', async () => {
   await has(row(1, { 'deblox.memory': '100', 'deblox.cpus': '0.5' }))
   const quota = { memory: 300, cpus: 2 }

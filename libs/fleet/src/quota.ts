@@ -20,36 +20,44 @@ export type Quotas = ReturnType<typeof quotasOf>
 const unacceptedMs = 60_000
 
 /**
- * KEYS: reserved, owners. ARGV: owner, job key's beginning, job, slots, memory and thousandths of CPUs of one, memory and
+ * KEYS: reserved. ARGV: job key's beginning. Drops what has ended, and what was never accepted. Of what has ended by now the
+ * index has the container: whoever reads that afterwards counts each once at least.
+ */
+const sweepScript = script(`
+  local now = redis.call('TIME')
+  now = now[1] * 1000 + math.floor(now[2] / 1000)
+  local reserved = redis.call('ZRANGE', KEYS[1], 0, -1, 'WITHSCORES')
+  for n = 1, #reserved, 2 do
+    local job, slot = string.match(reserved[n], '^(.*)%.(%d+)%.%d+%.%d+$')
+    local key = ARGV[1] .. job
+    local ended = redis.call('HEXISTS', key, 'slot:' .. slot) == 1
+    local lost = redis.call('EXISTS', key) == 0 and now - reserved[n + 1] > ${unacceptedMs}
+    if ended or lost then redis.call('ZREM', KEYS[1], reserved[n]) end
+  end`)
+
+/**
+ * KEYS: reserved, owners. ARGV: owner, job, slots, memory and thousandths of CPUs of one, memory and
  * thousandths of CPUs that his containers have, the most containers, memory and thousandths of CPUs (-1: without bound).
  * Lets the create in and answers nothing, or answers what would be beyond which bound. One script, so that of many that ask
  * at the same moment no more pass than there is room for.
  */
 const reserveScript = script(`
-  local owner, beginning, job, slots = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
+  local owner, job, slots = ARGV[1], ARGV[2], tonumber(ARGV[3])
   local now = redis.call('TIME')
   now = now[1] * 1000 + math.floor(now[2] / 1000)
   local count = redis.call('ZLEXCOUNT', KEYS[2], '[' .. owner .. '\\0', '(' .. owner .. '\\1')
-  local used = { count, tonumber(ARGV[7]), tonumber(ARGV[8]) }
-  local reserved = redis.call('ZRANGE', KEYS[1], 0, -1, 'WITHSCORES')
-  for n = 1, #reserved, 2 do
-    local other, slot, memory, cpus = string.match(reserved[n], '^(.*)%.(%d+)%.(%d+)%.(%d+)$')
-    local key = beginning .. other
-    local ended = redis.call('HEXISTS', key, 'slot:' .. slot) == 1
-    local lost = redis.call('EXISTS', key) == 0 and now - reserved[n + 1] > ${unacceptedMs}
-    if ended or lost then
-      redis.call('ZREM', KEYS[1], reserved[n])
-    else
-      used = { used[1] + 1, used[2] + memory, used[3] + cpus }
-    end
+  local used = { count, tonumber(ARGV[6]), tonumber(ARGV[7]) }
+  for _, reserved in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
+    local memory, cpus = string.match(reserved, '%.(%d+)%.(%d+)$')
+    used = { used[1] + 1, used[2] + memory, used[3] + cpus }
   end
-  local each = { 1, tonumber(ARGV[5]), tonumber(ARGV[6]) }
+  local each = { 1, tonumber(ARGV[4]), tonumber(ARGV[5]) }
   for n = 1, 3 do
-    local most = tonumber(ARGV[8 + n])
+    local most = tonumber(ARGV[7 + n])
     if most >= 0 and used[n] + each[n] * slots > most then return { n, used[n] } end
   end
   for slot = 1, slots do
-    redis.call('ZADD', KEYS[1], now, job .. '.' .. slot .. '.' .. ARGV[5] .. '.' .. ARGV[6])
+    redis.call('ZADD', KEYS[1], now, job .. '.' .. slot .. '.' .. ARGV[4] .. '.' .. ARGV[5])
   end
   return false`)
 
@@ -70,6 +78,7 @@ export function quotasOf(redis: RedisClient, keys: FleetKeys, index: FleetIndex)
       const { containers, memory: mostMemory, cpus: mostCpus } = quota
       if (mostMemory !== undefined && memory === 0) throw unlimited('memory')
       if (mostCpus !== undefined && cpus === 0) throw unlimited('cpus')
+      await runScript(redis, sweepScript, [keys.reserved(digest(owner))], [keys.job('')])
       const isSummed = mostMemory !== undefined || mostCpus !== undefined
       const has = isSummed ? await sizeOf(owner) : { memory: 0, cpus: 0 }
       const beyond = await runScript(
@@ -78,7 +87,6 @@ export function quotasOf(redis: RedisClient, keys: FleetKeys, index: FleetIndex)
         [keys.reserved(digest(owner)), keys.owned],
         [
           owner,
-          keys.job(''),
           jobId,
           slots,
           memory,

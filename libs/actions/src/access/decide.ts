@@ -89,7 +89,8 @@ export const shows = (view: View | undefined, held: Held): boolean =>
 
 const allowed = (given: Given): Decision => ({ verdict: 'allowed', given })
 
-const isInScope = ({ scopes }: Identity, permission: Permission): boolean =>
+/** Whether a token is good for a permission. */
+export const isInScope = ({ scopes }: Identity, permission: Permission): boolean =>
   scopes === undefined || scopes.includes(permission)
 
 const isOwnedBy = (identity: Identity, { owner }: Held): boolean => owner !== null && ownersOf(identity).includes(owner)
