@@ -69,9 +69,13 @@ describe('CVE-2026-45632: whoever was known could have what was others’', () =
       for (const kind of ['foreign', 'unowned'] as const) {
         const { id, name: called } = api.container(asker, kind)
         for (const reference of [id, called, id.slice(0, 12)]) {
-          const body = takesBody(method) ? bodyOf(name) : undefined
+          const body = takesBody(method) ? bodyOf(name, asker) : undefined
           const rest = await registry.ask(asker, method, registry.fill(path, { id: reference }), body)
-          const document = await registry.ask(asker, 'POST', '/', { action: name, id: reference, ...bodyOf(name) })
+          const document = await registry.ask(asker, 'POST', '/', {
+            action: name,
+            id: reference,
+            ...bodyOf(name, asker),
+          })
           expect([asker, kind, rest.status, document.status]).toEqual([asker, kind, 404, 404])
         }
       }

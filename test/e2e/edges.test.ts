@@ -173,14 +173,22 @@ describe('the pages, in a real browser', () => {
     )
 
   function expectNoComplaint(page: Page): void {
-    expect(page.complaints).toEqual([])
+    // Swagger UI's own, where somebody tries an operation out before it has read it.
+    expect(page.complaints.filter((what) => !what.includes('OperationNotFoundError'))).toEqual([])
     expect(page.asked.filter((url) => !url.startsWith(fleet.api.url) && !url.startsWith('data:'))).toEqual([])
   }
 
   test('/docs shows the routes and tries one out, and its policy is in nobody’s way', async () => {
     const page = await browser.open(`${fleet.api.url}/docs`)
-    for (const part of ['[id$="getHealthz"] .opblock-summary-control', '.execute']) await click(page, part)
-    await shows(page, 'alive')
+    await click(page, '[id$="getHealthz"] .opblock-summary-control')
+    await eventually(
+      async () => {
+        await click(page, '.execute')
+        expect(await page.evaluate('document.body.innerText')).toMatch(/"status": "alive"/)
+      },
+      undefined,
+      { within: 15_000, every: 250 },
+    )
     expectNoComplaint(page)
   }, 30_000)
 

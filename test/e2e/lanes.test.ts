@@ -101,7 +101,7 @@ test('ten creates of one image that is not there pull it once', async () => {
   const body = { image: 'wanted-by-many', hostname: 'dock1' }
   const ids = await Promise.all(Array.from({ length: 10 }, () => accepted(fleet, 'POST', '/v1/containers', body)))
   const jobs = await Promise.all(ids.map((id) => ended(fleet, id)))
-  expect(jobs.map(({ state }) => state)).toEqual(ids.map(() => 'completed'))
+  expect(jobs.map(({ state, error }) => error ?? state)).toEqual(ids.map(() => 'completed'))
   const asked = () => real.process.lines.slice(pushed).filter((line) => /"GET \S*\/manifests\//.test(line))
   // It tells of a request after it has answered it.
   await eventually(asked, (lines) => lines.length > 0)

@@ -18,14 +18,9 @@ import { metricsOf } from '../../apps/api/src/metrics'
 import { allRoutes } from '../../apps/api/src/routes'
 import type { Route } from '../../apps/api/src/route'
 import { Waiter } from '../../apps/api/src/wait'
-import { type Asker, askers, type ObjectKind, roleOf } from '../../apps/api/src/testing/matrix'
+import { type Asker, askers, type ObjectKind, ownerOf, roleOf, subjectOf } from '../../apps/api/src/testing/matrix'
 
 const hex = (n: number): string => n.toString(16).padStart(4, '0').padEnd(64, '0')
-
-/** Whose name an asker comes with: those with a role alone all own what is `anna`'s. */
-const subjects: Partial<Record<Asker, string>> = { 'team member': 'carl', 'foreign owner': 'ben', admin: 'root' }
-const subjectOf = (asker: Asker): string => subjects[asker] ?? 'anna'
-const ownerOf = (asker: Asker): string => (asker === 'team member' ? 'team:crew' : subjectOf(asker))
 
 /**
  * The API as it is, with its guard and a real Redis, in this process and for a whole file: identities with tokens, and for each

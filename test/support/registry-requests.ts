@@ -78,7 +78,7 @@ function bodyFor(route: string): object {
   const action = actionOf(route)
   if (route === 'POST /') return { action: 'list-containers' }
   // What is in the path must not be in the body, too.
-  const all: Record<string, unknown> = { ...(action ? bodyOf(action.name) : routesElse[route]?.body) }
+  const all: Record<string, unknown> = { ...(action ? bodyOf(action.name, 'admin') : routesElse[route]?.body) }
   const inPath = pathFields(route)
   return Object.fromEntries(Object.entries(all).filter(([name]) => !inPath.includes(name)))
 }

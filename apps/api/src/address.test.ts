@@ -137,6 +137,29 @@ test('one with secrets goes to a dock that is named at once, and to no other', a
   expect(double.records().map(({ dealt }) => dealt)).toEqual([undefined, undefined])
 })
 
+describe('a container that is given away', () => {
+  const give = (who: ReturnType<typeof as>, owner: string, allowance?: Allowance) => {
+    const double = fleetDouble({ ...(allowance && { allowance }) })
+    return { double, ended: double.submit(action('transfer-container'), { id: 'web', owner }, who) }
+  }
+  const anna = as('anna', 'deployer', { teams: ['ops'] })
+
+  test('goes to a team of one’s own, by an admin to anybody', async () => {
+    await give(anna, 'team:ops').ended
+    await expect(give(anna, 'ben').ended).rejects.toMatchObject({ code: 'forbidden' })
+    await expect(give(anna, 'team:dev').ended).rejects.toMatchObject({ code: 'forbidden' })
+    await give(as('root', 'admin'), 'ben').ended
+  })
+
+  test('counts against the quota of whom it is given to', async () => {
+    const allowance: Allowance = { rules: { profile: 'restricted' }, quota: { containers: 5 } }
+    const { double, ended } = give(anna, 'team:ops', allowance)
+    await ended
+    const jobId = double.records()[0]?.id
+    expect(double.reserved).toEqual([{ owner: 'team:ops', jobId, slots: 1, memory: 1000, cpus: 0 }])
+  })
+})
+
 test('where limits are bounded in sum, a container keeps within those that it was made with', async () => {
   const allowance: Allowance = { rules: { profile: 'baseline' }, quota: { memory: 2 ** 40 } }
   const double = fleetDouble({ allowance })

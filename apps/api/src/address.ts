@@ -9,8 +9,8 @@ import { clusterTopic, dockTopic } from '@deblox/fleet/names'
 import { deal, readyDocks } from '@deblox/fleet/placement'
 import { hasSecrets } from '@deblox/fleet/secrets'
 import { type Access, forbidden, requireUse } from './access'
-import type { Caller } from './route'
-import { type Admitted, admittedBy } from './rules'
+import type { About, Caller } from './route'
+import { type Admitted, admittedBy, takenOver } from './rules'
 
 type Fields = 'params' | 'topics' | 'dealt' | 'onFailure' | 'owner' | 'given' | 'view'
 
@@ -64,10 +64,13 @@ export function addressOn(fleet: Fleet, access: Access, allowances: Pick<Allowan
       const owner = row.owner ?? identity.subject
       const params = { ...asked, id: row.id }
       const { rules } = await admitted(action, params, { identity, owner, hostname: row.dock, row })
-      return { params, topics: [dockTopic(row.dock)], owner, given, ...(rules && { rules }) }
+      const receiver = action.gives && ownerFor(identity, permission, (asked as { owner: string }).owner)
+      const takes = receiver && identity.role !== 'admin' && (await takenOver(allowances, receiver, row))
+      const topics = [dockTopic(row.dock)]
+      return { params, topics, owner, given, ...(rules && { rules }), ...(takes && { takes }) }
     }
+    Object.assign(about, namedIn(asked, routing))
     requireUse(identity, permission)
-    if (routing.hostname !== undefined) about.dock = routing.hostname
     const owner = ownerFor(identity, permission, routing.owner)
     const params = action.resolve ? await action.resolve(asked, lookups) : asked
     const view = policyOf(permission).reach === 'own' ? await access.view(identity) : undefined
@@ -85,6 +88,13 @@ export function addressOn(fleet: Fleet, access: Access, allowances: Pick<Allowan
       })),
     }
   }
+}
+
+/** What a request that is about no container that exists names, for the audit. */
+function namedIn(params: object, routing: Routing): Pick<About, 'object' | 'dock'> {
+  const { hostname, name, image } = params as { hostname?: string; name?: string; image?: string }
+  const [dock, object] = [hostname ?? routing.hostname, name ?? image]
+  return { ...(dock !== undefined && { dock }), ...(object !== undefined && { object }) }
 }
 
 /** Whose something will be: the creator's, or whom he names, where that is a team of his; an admin gives to anybody. */

@@ -47,11 +47,11 @@ export async function again(
     throw error
   }
   const { record, ended } = retry
-  const { owner, topics, params } = record
+  const { topics, params } = record
   const bound = await boundOf(desk.allowances, identity)
   await admission.job({ actor, topics, size: JSON.stringify(params).length, ...bound })
   if (takes?.quota) {
-    const missing = { owner, jobId: record.id, slots: topics.length - ended.length, ...takes.size }
+    const missing = { owner: takes.owner, jobId: record.id, slots: topics.length - ended.length, ...takes.size }
     await quotas.reserve(takes.quota, missing)
   }
   // A key belongs to whoever sends it, and that may be somebody else than before.

@@ -60,7 +60,7 @@ const readBody = express.raw({ type: () => true, limit: bodyLimit })
 /** Reads the body, once it is known who sends it. */
 const bodyOf = (request: Request, response: Response): Promise<void> =>
   new Promise((resolve, reject) => {
-    readBody(request, response, (error?: unknown) => (error ? reject(error as Error) : resolve()))
+    readBody(request, response, (error?: unknown) => (error ? reject(error) : resolve()))
   })
 
 function handlerOf(route: Route, deps: AppDeps): RequestHandler {
@@ -79,7 +79,7 @@ function handlerOf(route: Route, deps: AppDeps): RequestHandler {
         const answer = await route.handle(readFields(route, request), caller)
         if (caller.prefer.applied !== '') response.set('Preference-Applied', caller.prefer.applied)
         send(response, answer)
-        return answer.status
+        return answer
       },
     )
     const ms = Math.round(performance.now() - began)
@@ -95,7 +95,7 @@ function pageHandler(path: string, handler: RequestHandler, deps: AppDeps): Requ
     await decided(ask, deps, async ({ identity }) => {
       requireUse(identity, permission)
       await handler(request, response, next)
-      return response.statusCode
+      return { status: response.statusCode }
     })
   }
 }

@@ -11,6 +11,7 @@ export const problemType = 'application/problem+json'
 export function problem({ code, status, message, details }: JobError, more: Record<string, unknown> = {}): Answer {
   return {
     status,
+    code,
     body: { ...details, ...more, title: errorTable[code].title, status, code, detail: message },
     headers: {
       'Content-Type': problemType,

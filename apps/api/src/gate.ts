@@ -3,7 +3,7 @@ import type { Permission } from '@deblox/actions/access/policies'
 import { DebloxError } from '@deblox/actions/errors'
 import type { Request, Response } from 'express'
 import { asFailure } from './errors'
-import type { About, Via } from './route'
+import type { About, Answer, Via } from './route'
 
 /** Who asks, and by what he is known. */
 export interface Known {
@@ -43,10 +43,10 @@ export interface Asked {
 export async function decided(
   { request, response, permission, isPublic, about }: Asked,
   { gate, onDecided }: { gate: Gate; onDecided: (decided: Decided) => void },
-  serve: (known: Known) => Promise<number>,
+  serve: (known: Known) => Promise<Pick<Answer, 'status' | 'code'>>,
 ): Promise<void> {
   let known: Known | undefined
-  const told = (status: number, code?: string) => {
+  const told = ({ status, code }: Pick<Answer, 'status' | 'code'>) => {
     if (isPublic) return
     const origin = { address: gate.addressOf(request), requestId: gate.requestIdOf(request) }
     onDecided({ permission, ...about, ...origin, known, status, ...(code !== undefined && { code }) })
@@ -56,8 +56,7 @@ export async function decided(
     if (!known) throw unauthenticated()
     told(await serve(known))
   } catch (error) {
-    const { status, code } = asFailure(error)
-    told(status, code)
+    told(asFailure(error))
     throw error
   }
 }

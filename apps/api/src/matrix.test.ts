@@ -43,14 +43,14 @@ describe.each(askers)('%s', (asker) => {
       const { id, name: called } = api.container(asker, object)
       const [beforeId = '', afterId = ''] = path.split(':id')
       for (const reference of [id, called, id.slice(0, 16)]) {
-        const { verdict, body } = await ask(asker, method, `${beforeId}${reference}${afterId}`, bodyOf(name))
+        const { verdict, body } = await ask(asker, method, `${beforeId}${reference}${afterId}`, bodyOf(name, asker))
         compare(`${object} by ${reference} over REST`, verdict, expected, body)
       }
-      const document = await ask(asker, 'POST', '/', { action: name, id, ...bodyOf(name) })
+      const document = await ask(asker, 'POST', '/', { action: name, id, ...bodyOf(name, asker) })
       compare(`${object} as a document`, document.verdict, expected, document.body)
       const key = { 'idempotency-key': `${asker} ${name} ${object}`.replaceAll(' ', '-') }
       for (const time of ['first', 'again']) {
-        const { verdict, body } = await ask(asker, 'POST', '/', { action: name, id, ...bodyOf(name) }, key)
+        const { verdict, body } = await ask(asker, 'POST', '/', { action: name, id, ...bodyOf(name, asker) }, key)
         compare(`${object} ${time} under a key`, verdict, expected, body)
       }
     }
@@ -61,13 +61,13 @@ describe.each(askers)('%s', (asker) => {
   test.each(others.map(({ name }) => [name]))('%s', async (name) => {
     const expected = expectOther(name, asker)
     const { method, path } = actions.get(name) ?? { method: '', path: '' }
-    const { hostname = 'dock-1', ...fields } = bodyOf(name) as { hostname?: string }
+    const { hostname = 'dock-1', ...fields } = bodyOf(name, asker) as { hostname?: string }
     const isRouted = path.includes(':hostname')
     const route = path.replace(':hostname', hostname).replace(':image', 'busybox')
     const body = isRouted || name.startsWith('create') ? fields : { ...fields, hostname }
     const rest = await ask(asker, method, route, path.includes(':image') ? {} : body)
     compare('over REST', rest.verdict, expected, rest.body)
-    const document = await ask(asker, 'POST', '/', { action: name, ...bodyOf(name) })
+    const document = await ask(asker, 'POST', '/', { action: name, ...bodyOf(name, asker) })
     compare('as a document', document.verdict, expected, document.body)
     expect(wrong).toEqual([])
   })
@@ -114,7 +114,12 @@ test('what is foreign is answered as what is missing, byte for byte', async () =
   for (const { name, method, path } of onContainers) {
     const told = async (object: ObjectKind) => {
       const { id } = api.container('foreign owner', object)
-      const { status, headers, body } = await ask('foreign owner', method, path.replace(':id', id), bodyOf(name))
+      const { status, headers, body } = await ask(
+        'foreign owner',
+        method,
+        path.replace(':id', id),
+        bodyOf(name, 'foreign owner'),
+      )
       const kept = [...headers].filter(([header]) => !['date', 'etag', 'x-request-id'].includes(header))
       return JSON.stringify([status, kept, body]).replaceAll(id, 'ID')
     }

@@ -1,6 +1,7 @@
 import type { Identity } from '@deblox/actions/access/identity'
 import { type Permission, type Policy, policyOf } from '@deblox/actions/access/policies'
 import type { Method } from '@deblox/actions/define-action'
+import type { ErrorCode } from '@deblox/actions/errors'
 import type Joi from 'joi'
 import type { Preference } from './prefer'
 
@@ -34,6 +35,8 @@ export interface Caller {
 /** What a handler answers. A string is sent as it is, anything else as JSON. */
 export interface Answer {
   status: number
+  /** Of the failure that it tells of, for the audit: it is not sent. */
+  code?: ErrorCode
   body?: unknown
   headers?: Record<string, string>
 }

@@ -10,7 +10,7 @@ import type { IndexedRow } from '@deblox/fleet/index'
 export interface Admitted {
   rules?: Rules
   /** How much each container that it makes may take, and how much its owner may have; absent where it makes none. */
-  takes?: { size: Size; quota: Quota | undefined }
+  takes?: { owner: string; size: Size; quota: Quota | undefined }
 }
 
 /** Whose something is or will be, and where. */
@@ -32,8 +32,18 @@ export function admittedBy(allowances: Pick<Allowances, 'of'>) {
     const allowance = identity.role === 'admin' ? unbounded : await allowances.of(owner)
     const rules = row ? withinSize(rulesOn(allowance, hostname), allowance, row) : rulesOn(allowance, hostname)
     const size = action.admit(params, rules)
-    return { rules, ...(size && { takes: { size, quota: allowance.quota } }) }
+    return { rules, ...(size && { takes: { owner, size, quota: allowance.quota } }) }
   }
+}
+
+/** What an owner takes over with a container that is given to him: it counts against his quota, whoever gives it. */
+export async function takenOver(
+  allowances: Pick<Allowances, 'of'>,
+  owner: string,
+  { labels }: IndexedRow,
+): Promise<NonNullable<Admitted['takes']>> {
+  const size = { memory: Number(labels[labelNames.memory]) || 0, cpus: Number(labels[labelNames.cpus]) || 0 }
+  return { owner, size, quota: (await allowances.of(owner)).quota }
 }
 
 /** How many jobs somebody may have that have not ended, where that is bounded for him. */

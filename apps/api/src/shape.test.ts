@@ -62,6 +62,13 @@ describe.each([
     expect(body).toMatchObject({ job: { id: 'job' } })
   })
 
+  test('a job that a dock refused has its code, for the audit; one that was done has none', () => {
+    const refused = { ...failed(2), error: { code: 'dock_policy', status: 403, message: 'no' } } as const
+    const given = submitted([completed({}), refused], { numbered: true })
+    expect(shape(action('stop-container'), given)).toMatchObject({ status: 403, code: 'dock_policy' })
+    expect(shape(action('stop-container'), submitted([completed({})]))).not.toHaveProperty('code')
+  })
+
   test.each(['register', 'unregister'])('%s is 204 without a body', (name) => {
     expect(shape(action(name), submitted([completed({})]))).toEqual({ status: 204 })
   })

@@ -1,5 +1,5 @@
 import type { Action } from '@deblox/actions/define-action'
-import { errorTable } from '@deblox/actions/errors'
+import { type ErrorCode, errorTable } from '@deblox/actions/errors'
 import { envelopeOf } from '@deblox/fleet/envelope'
 import {
   type Envelope,
@@ -21,8 +21,11 @@ export function asDocument(action: Action, submitted: Submitted): Answer {
   const envelopes = slots.map(envelopeFor)
   const [first] = envelopes
   if (action.silent && first && first.statusCode < 400) return { status: 204 }
-  const status = envelopes.find(({ statusCode }) => statusCode >= 400)?.statusCode ?? 200
-  return { status, body: record.numbered ? { containers: envelopes } : first }
+  const body = record.numbered ? { containers: envelopes } : first
+  const bad = envelopes.findIndex(({ statusCode }) => statusCode >= 400)
+  if (bad < 0) return { status: 200, body }
+  const code = codeFor(slots[bad] as SlotOutcome)
+  return { status: envelopes[bad]?.statusCode ?? 500, ...(code && { code }), body }
 }
 
 /** How a job is answered on its REST route. */
@@ -62,6 +65,10 @@ function envelopeFor({ error, result, dock, finishedAt }: SlotOutcome): Envelope
   const { status, message } = error ?? resultGone
   return envelopeOf({ statusCode: status, body: { message } }, dock ?? '', new Date(finishedAt))
 }
+
+/** Undefined where the daemon itself answered with a failure. */
+const codeFor = ({ error, result }: SlotOutcome): ErrorCode | undefined =>
+  result ? undefined : (error ?? resultGone).code
 
 const resultGone: JobError = {
   code: 'result_gone',

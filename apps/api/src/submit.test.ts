@@ -79,6 +79,14 @@ describe('what a dock is sent', () => {
   })
 })
 
+test('a dock that is unregistered by whoever may is forgotten, with the key that secrets were sealed to', async () => {
+  const double = fleetDouble()
+  await double.submit(action('register'), { hostname: 'dock-a' }, caller())
+  expect(double.forgotten).toEqual([])
+  await double.submit(action('unregister'), { hostname: 'dock-a' }, caller())
+  expect(double.forgotten).toEqual(['dock-a'])
+})
+
 describe('a repeated key', () => {
   const key = { idempotencyKey: 'once' }
 

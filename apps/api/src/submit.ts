@@ -83,12 +83,13 @@ export function submitTo({ fleet, access, allowances, quotas, waiter, admission,
       acceptedAt: now,
       expiresAt: deadlineOf(action, request, now),
     })
-    const { id: jobId, owner, topics, params } = record
+    const { id: jobId, topics, params } = record
     const size = JSON.stringify(params).length
     requireModest(size, topics.length)
     const { actor } = record
     await admission.job({ actor, topics, size, ...(await boundOf(allowances, identity)) })
-    if (takes?.quota) await quotas.reserve(takes.quota, { owner, jobId, slots: topics.length, ...takes.size })
+    if (takes?.quota)
+      await quotas.reserve(takes.quota, { owner: takes.owner, jobId, slots: topics.length, ...takes.size })
     return record
   }
 
@@ -103,6 +104,7 @@ export function submitTo({ fleet, access, allowances, quotas, waiter, admission,
     const expected = earlier ? undefined : waiter.expect(record.id, record.topics.length)
     try {
       const accepted = await fleet.jobs.accept({ record, ...(idempotency && { idempotency }) })
+      if (action.leaves && !earlier) await fleet.secrets.forget(record.params['hostname'] as string)
       const slots =
         expected && !accepted.repeated
           ? await expected.outcome(record, prefer.waitMs, gone)

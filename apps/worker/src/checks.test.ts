@@ -3,7 +3,7 @@ import { clusterTopic, dockTopic } from '@deblox/fleet/names'
 import { signJob } from '@deblox/fleet/payload'
 import { pino } from 'pino'
 import { testKeys } from '../../../libs/fleet/src/testing/keys'
-import { completed, recordOn } from '../../../libs/fleet/src/testing/record'
+import { completed, failed, recordOn } from '../../../libs/fleet/src/testing/record'
 import { deferred } from '../../../test/support/deferred'
 import { useFleet } from '../../../test/support/fleet-on-redis'
 import { Checks } from './checks'
@@ -69,6 +69,20 @@ test('a refusal is told to the audit and counted, and ends a job whose own entry
   const [[, fields]] = (await redis.xrange(keys.auditIntake, '-', '+')) as [[string, string[]]]
   expect(fields).toEqual(expect.arrayContaining(['here', slotJobId(record.id, 1), 'bad_signature']))
 })
+
+test.each(['forbidden', 'dock_policy', 'docker_error'] as const)(
+  'a job that ended here as %s is told to the audit where this dock refused it, and is not counted as forged',
+  async (code) => {
+    const payload = payloadOf(await accepted(), 1)
+    await checks.refusedHere(payload, { ...failed(), error: { code, status: 403, message: 'not here' } })
+    await checks.refusedHere(payload, completed())
+    const { redis, keys } = use.fleet()
+    const told = (await redis.xrange(keys.auditIntake, '-', '+')).map(([, fields]) => fields)
+    const refused = expect.arrayContaining(['here', slotJobId(payload.jobId, 1), code, 'not here']) as string[]
+    expect(told).toEqual(code === 'docker_error' ? [] : [refused])
+    await expect(redis.hget(keys.dock('here'), 'refused')).resolves.toBeNull()
+  },
+)
 
 test('another entry that is refused does not end the job, nor does any while it is carried out', async () => {
   const record = await accepted()

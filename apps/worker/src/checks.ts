@@ -1,4 +1,4 @@
-import { DebloxError } from '@deblox/actions/errors'
+import { DebloxError, type ErrorCode } from '@deblox/actions/errors'
 import { findAction } from '@deblox/actions/registry'
 import { auditIntakeOf } from '@deblox/fleet/audit-intake'
 import type { Fleet } from '@deblox/fleet/fleet'
@@ -16,6 +16,9 @@ const graceMs = 60 * 60_000
 
 /** That two clocks tell the same moment so differently is no reason to refuse a job, in milliseconds. */
 const clockMs = 60_000
+
+/** What a dock answers where it does not let itself be told: whoever asked may have left, so it is told to the audit here. */
+const ownRefusals: ReadonlySet<string> = new Set(['forbidden', 'dock_policy'] satisfies ErrorCode[])
 
 /** A job that may be carried out, or one whose end was known here and has been told again. */
 export type Checked = { payload: JobPayload } | { told: true }
@@ -63,6 +66,11 @@ export class Checks {
   /** To be called when it is written down how a slot ended here: it is not carried out again. */
   ended(payload: JobPayload, outcome: SlotOutcome): void {
     this.spent.add(slotJobId(payload.jobId, payload.slot), forgetAt(payload), outcome)
+  }
+
+  /** Tells the audit where this dock itself would not do what the API had signed. Never rejects. */
+  async refusedHere({ jobId, slot }: JobPayload, { error }: SlotOutcome): Promise<void> {
+    if (error && ownRefusals.has(error.code)) await this.tell(slotJobId(jobId, slot), error)
   }
 
   private async decide(job: SlotJob): Promise<Checked> {
@@ -124,7 +132,7 @@ export class Checks {
     const { redis, keys } = this.fleet
     const told = { at: new Date(this.fleet.clock.now()).toISOString(), dock: this.hostname, jobId }
     try {
-      await redis.hincrby(keys.dock(this.hostname), 'refused', 1)
+      if (code === 'bad_signature') await redis.hincrby(keys.dock(this.hostname), 'refused', 1)
       await auditIntakeOf(redis, keys).refuse({ ...told, what: code, reason: message })
     } catch (error) {
       this.log.warn({ err: error, job: jobId }, 'a refusal could not be told')

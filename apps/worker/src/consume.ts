@@ -71,7 +71,10 @@ export class Consumers {
     this.runner = new SlotRunner(
       {
         ...context,
-        onEnded: (payload, outcome) => this.checks.ended(payload, outcome),
+        onEnded: (payload, outcome) => {
+          this.checks.ended(payload, outcome)
+          return this.checks.refusedHere(payload, outcome)
+        },
         pullOnce: (reference, signal, pull) => this.pull(() => this.pulls.once(reference, signal, pull)),
         async workAgain(signal) {
           dock.work.set(false)

@@ -76,9 +76,9 @@ export class Owners implements DockOwners {
   /** One after the other. Written down before it is gone by, so that a crash takes nothing back. */
   private keep(change: (given: Given) => Given): Promise<void> {
     const kept = this.last.then(async () => {
-      const next = change(this.given)
-      await writeKept(this.file, `${JSON.stringify(next)}\n`, 'replace')
-      this.given = next
+      const changed = change(this.given)
+      await writeKept(this.file, `${JSON.stringify(changed)}\n`, 'replace')
+      this.given = changed
     })
     this.last = kept.catch(() => undefined)
     return kept

@@ -51,7 +51,7 @@ export interface RunContext {
   /** The key with which this dock opens what is sealed to it. */
   sealKey: KeyObject
   /** Called when it is written down how a slot ended here. */
-  onEnded(payload: JobPayload, outcome: SlotOutcome): void
+  onEnded(payload: JobPayload, outcome: SlotOutcome): Promise<void> | void
   /** Brings the index up to date about one container. */
   refresh(id: string): Promise<void>
   /** Has the index brought up to date about one container soon. */

@@ -165,8 +165,8 @@ export class SlotRunner {
     const id = slotJobId(jobId, slot)
     const claim = epoch > 0 ? { hostname: this.context.hostname, epoch } : undefined
     const recorded = this.untilRecorded(payload, outcome, claim)
-      .then((how) => {
-        if (how !== 'refused') this.context.onEnded(payload, outcome)
+      .then(async (how) => {
+        if (how !== 'refused') await this.context.onEnded(payload, outcome)
         return how
       })
       .finally(() => this.unrecorded.delete(id))

@@ -120,9 +120,10 @@ export class Watch {
 
   private async writeAll(): Promise<void> {
     const listed = await this.list()
-    const { changed, gone } = difference(await this.index.rows(this.hostname), listed)
+    const { index, hostname } = this
+    const { changed, gone } = difference(await index.rows(hostname), listed, await index.idsOf(hostname))
     this.labels = new Map(listed.map((row) => [row.id, row.labels]))
-    await this.index.write(this.hostname, changed, gone, true)
+    await index.write(hostname, changed, gone, true)
   }
 
   private async writeSome(ids: string[]): Promise<void> {

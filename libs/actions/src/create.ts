@@ -134,8 +134,9 @@ async function createOrPull(
   } catch (error) {
     const image = body.Image
     const isMissing = pull === 'missing' && dockerStatus(error) === 404
-    if (!isMissing || image === undefined || isImageId(image) || (await hasImage(image, context))) throw error
-    await pullAndWait(image, context)
+    if (!isMissing || image === undefined || isImageId(image)) throw error
+    // It may have been pulled since, for another: then this says the same again where something else is missing.
+    if (!(await hasImage(image, context))) await pullAndWait(image, context)
     return createOrAdopt(name, body, context)
   }
 }

@@ -95,6 +95,10 @@ export interface ActionSpec<P extends object> {
   creates?: true
   /** Changes what a container is looked up by: it ends only when the index knows. Creates and destroys do so anyway. */
   renames?: true
+  /** Gives the container to whom its field `owner` names: who may have that is asked, and whether it is within his quota. */
+  gives?: true
+  /** Ends a dock's membership: what the API knows of the machine behind the name, it forgets when this is accepted. */
+  leaves?: true
   /** Answers 204 without a body, as the original does for `register`. */
   silent?: true
   /** Running it twice has the effect of running it once. Only then is it run again after an unknown outcome. */

@@ -130,6 +130,19 @@ describe('for somebody who may not know all of them', () => {
   })
 })
 
+test('what somebody wrote among the rows of his dock leads nowhere else, and stands in nobody’s way', async () => {
+  await index().write('dock-1', [rowOf('aa11', 'prod', 'dock-1')], [])
+  await index().write('dock-2', [rowOf('bb22', 'tmp', 'dock-2'), rowOf('cc33', 'other', 'dock-2')], [])
+  const rows = use.fleet().keys.containers('dock-2')
+  const forged = [rowOf('aa11', 'prod', 'dock-1'), rowOf('aa11', 'prod', 'dock-2')].map((row) => JSON.stringify(row))
+  for (const text of [...forged, '{garbage', 'null', '"text"', '{}']) {
+    await use.redis().hset(rows, id('bb22'), text)
+    await expect(index().locate('tmp', 'dock-2')).rejects.toMatchObject({ code: 'container_not_found' })
+    expect((await index().rowsOf(['dock-2']))[0]?.map(({ dock }) => dock)).not.toContain('dock-1')
+    expect((await index().rows('dock-2')).map(({ name }) => name)).toContain('other')
+  }
+})
+
 test('how many containers an owner has is known, whatever becomes of them', async () => {
   const count = () => Promise.all(['anna', 'an', 'team:ops', 'null'].map((owner) => index().countOf(owner)))
   await index().write('dock-1', [rowOf('aa', 'a', 'dock-1', { owner: 'anna' }), rowOf('bb', 'b', 'dock-1')], [])

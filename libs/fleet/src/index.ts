@@ -2,7 +2,7 @@ import { DebloxError } from '@deblox/actions/errors'
 import type { ContainerRow } from '@deblox/actions/container-row'
 import { fullId } from '@deblox/actions/schemas'
 import type { FleetKeys } from './names'
-import { overRedis, type RedisClient, runScript, script } from './redis'
+import { overRedis, type RedisClient, redisErrorCode, runScript, script } from './redis'
 
 /** A row as the index keeps it: with the time when its dock's worker saw it so. */
 export interface IndexedRow extends ContainerRow {
@@ -20,20 +20,27 @@ export type FleetIndex = ReturnType<typeof fleetIndexOf>
 /** Ambiguous look-ups tell so many candidates at the most. */
 const maxCandidates = 20
 
-/** The member of the sorted set of owners. */
-const ownedLua = `
-  local function owned(row, host) return tostring(row.owner) .. '\\0' .. row.id .. ' ' .. host end`
+/**
+ * Takes what a stored row stands for out of the sorted sets of ids, names and owners. Other docks' users can write rows, too:
+ * one that cannot be read stands for nothing but its id.
+ */
+const unlistLua = `
+  local function owned(row, id, host) return tostring(row.owner) .. '\\0' .. id .. ' ' .. host end
+  local function unlist(id, json, host, ids, names, owners)
+    redis.call('ZREM', ids, id .. ' ' .. host)
+    local readable, row = pcall(cjson.decode, json)
+    if not readable or type(row) ~= 'table' then return end
+    redis.call('ZREM', names, tostring(row.name) .. ' ' .. id .. ' ' .. host)
+    redis.call('ZREM', owners, owned(row, id, host))
+  end`
 
 /** KEYS: …, containers of the dock, ids, names, owners (the last four). ARGV[1]: hostname. */
 export const forgetDockLua = `
-  ${ownedLua}
+  ${unlistLua}
   local n = #KEYS
-  for _, json in ipairs(redis.call('HVALS', KEYS[n - 3])) do
-    local row = cjson.decode(json)
-    redis.call('ZREM', KEYS[n - 2], row.id .. ' ' .. ARGV[1])
-    redis.call('ZREM', KEYS[n - 1], row.name .. ' ' .. row.id .. ' ' .. ARGV[1])
-    redis.call('ZREM', KEYS[n], owned(row, ARGV[1]))
-  end
+  local isHash = redis.call('TYPE', KEYS[n - 3]).ok == 'hash'
+  local rows = isHash and redis.call('HGETALL', KEYS[n - 3]) or {}
+  for i = 1, #rows, 2 do unlist(rows[i], rows[i + 1], ARGV[1], KEYS[n - 2], KEYS[n - 1], KEYS[n]) end
   return redis.call('DEL', KEYS[n - 3])`
 
 /**
@@ -42,16 +49,14 @@ export const forgetDockLua = `
  * was unregistered meanwhile does not come back by its rows.
  */
 const writeScript = script(`
-  ${ownedLua}
+  ${unlistLua}
   local host = ARGV[1]
   if redis.call('SISMEMBER', KEYS[1], host) == 0 then return 0 end
+  if redis.call('TYPE', KEYS[3]).ok ~= 'hash' then redis.call('DEL', KEYS[3]) end
   local function forget(id)
     local json = redis.call('HGET', KEYS[3], id)
     if not json then return end
-    redis.call('ZREM', KEYS[4], id .. ' ' .. host)
-    local row = cjson.decode(json)
-    redis.call('ZREM', KEYS[5], row.name .. ' ' .. id .. ' ' .. host)
-    redis.call('ZREM', KEYS[6], owned(row, host))
+    unlist(id, json, host, KEYS[4], KEYS[5], KEYS[6])
     redis.call('HDEL', KEYS[3], id)
   end
   local last = 3 + tonumber(ARGV[3])
@@ -61,7 +66,7 @@ const writeScript = script(`
     redis.call('HSET', KEYS[3], row.id, ARGV[n])
     redis.call('ZADD', KEYS[4], 0, row.id .. ' ' .. host)
     redis.call('ZADD', KEYS[5], 0, row.name .. ' ' .. row.id .. ' ' .. host)
-    if row.owner ~= cjson.null then redis.call('ZADD', KEYS[6], 0, owned(row, host)) end
+    if row.owner ~= cjson.null then redis.call('ZADD', KEYS[6], 0, owned(row, row.id, host)) end
   end
   for n = last + 1, #ARGV do forget(ARGV[n]) end
   if ARGV[2] == '1' then
@@ -97,17 +102,21 @@ export function fleetIndexOf(redis: RedisClient, keys: FleetKeys) {
 
     /** The rows of one dock, in no order. */
     async rows(hostname: string): Promise<IndexedRow[]> {
-      return (await redis.hvals(keys.containers(hostname))).map(parseRow)
+      return rowsIn(await hashOr({}, redis.hgetall(keys.containers(hostname))), hostname)
     },
+
+    /** The ids under which one dock has a row, also one that cannot be read and is in no list. */
+    idsOf: (hostname: string): Promise<string[]> => hashOr([], redis.hkeys(keys.containers(hostname))),
 
     /** The rows of several docks, in one round trip, in the docks' order. */
     async rowsOf(hostnames: string[]): Promise<IndexedRow[][]> {
       const reads = redis.pipeline()
-      for (const hostname of hostnames) reads.hvals(keys.containers(hostname))
+      for (const hostname of hostnames) reads.hgetall(keys.containers(hostname))
       const replies = (await reads.exec()) ?? []
-      return replies.map(([error, rows]) => {
+      return replies.map(([error, rows], n) => {
+        if (isNoHash(error)) return []
         if (error) throw error
-        return (rows as string[]).map(parseRow)
+        return rowsIn(rows as Record<string, string>, hostnames[n] ?? '')
       })
     },
 
@@ -142,14 +151,46 @@ export function fleetIndexOf(redis: RedisClient, keys: FleetKeys) {
     // One that is not there takes as long as one that is hidden.
     if (places.length === 0) reads.hget(keys.containers(''), '')
     const replies = (await reads.exec()) ?? []
-    return replies.flatMap(([error, row]) => {
+    return replies.flatMap(([error, json], n) => {
+      if (isNoHash(error)) return []
       if (error) throw error
-      return row === null ? [] : parseRow(row as string)
+      return json === null ? [] : readRow(json as string, places[n] as Place)
     })
   }
 }
 
-const parseRow = (json: string): IndexedRow => JSON.parse(json) as IndexedRow
+const isNoHash = (error: unknown): boolean => redisErrorCode(error) === 'WRONGTYPE'
+
+/** What a dock's rows are where something else stands in their place: none, until its worker lists them again. */
+const hashOr = <T>(none: T, reading: Promise<T>): Promise<T> =>
+  reading.catch((error: unknown) => {
+    if (isNoHash(error)) return none
+    throw error
+  })
+
+const texts = ['name', 'image', 'state', 'status', 'createdAt', 'observedAt'] as const
+
+/**
+ * The row that stands at a place, or none where that cannot be read or speaks of another: a dock's Redis user may write what he likes among his
+ * own rows, and that must neither stand in anybody's way nor send anything to another dock.
+ */
+function readRow(json: string, { id, dock }: Place): IndexedRow[] {
+  let row: Partial<IndexedRow> | null
+  try {
+    row = JSON.parse(json) as Partial<IndexedRow> | null
+  } catch {
+    return []
+  }
+  if (row?.id !== id || row.dock !== dock) return []
+  const { owner, labels } = row
+  if (!texts.every((field) => typeof row[field] === 'string')) return []
+  if (owner !== null && typeof owner !== 'string') return []
+  if (typeof labels !== 'object' || labels === null) return []
+  return Object.values(labels).every((label) => typeof label === 'string') ? [row as IndexedRow] : []
+}
+
+const rowsIn = (rows: Record<string, string>, dock: string): IndexedRow[] =>
+  Object.entries(rows).flatMap(([id, json]) => readRow(json, { id, dock }))
 
 function notFound(reference: string, hostname?: string): DebloxError {
   const where = hostname === undefined ? 'in the fleet' : `on ${hostname}`
@@ -164,13 +205,17 @@ function ambiguous(reference: string, rows: IndexedRow[]): DebloxError {
   })
 }
 
-/** What must be written and removed so that the index says what a full list said. */
-export function difference(indexed: IndexedRow[], listed: IndexedRow[]): { changed: IndexedRow[]; gone: string[] } {
+/** What must be written and removed so that the index, which has rows under these ids, says what a full list said. */
+export function difference(
+  indexed: IndexedRow[],
+  listed: IndexedRow[],
+  ids = indexed.map(({ id }) => id),
+): { changed: IndexedRow[]; gone: string[] } {
   const before = new Map(indexed.map((row) => [row.id, row]))
   const now = new Set(listed.map(({ id }) => id))
   return {
     changed: listed.filter((row) => !sameRow(before.get(row.id), row)),
-    gone: indexed.map(({ id }) => id).filter((id) => !now.has(id)),
+    gone: ids.filter((id) => !now.has(id)),
   }
 }
 

@@ -103,8 +103,6 @@ export class Janitor {
       await this.fleet.docks.forget(hostname)
       await freeStalled(this.fleet, dockTopic(hostname))
       await this.leaveDock(hostname, true)
-      // Whoever registers under its name again tells a key of his own.
-      await this.fleet.secrets.forget(hostname)
     })
     // What had been accepted for them is beyond its deadline by then, and nothing more was.
     await this.fleet.docks.forgetRemoved(this.fleet.clock.now() - times.deadline.change)

@@ -40,6 +40,22 @@ describe('the list of jobs', () => {
     await expect(jobs().list(2, newJobId(0))).resolves.toEqual({ items: [], nextCursor: null })
   })
 
+  test.each<[string, (key: string) => Promise<unknown>]>([
+    ['a slot that is no JSON', (key) => use.redis().hset(key, 'slot:1', '{garbage')],
+    ['a slot that never ended', (key) => use.redis().hset(key, 'slot:1', '{"finishedAt":"x"}')],
+    ['a record that is no JSON', (key) => use.redis().hset(key, 'record', '{garbage')],
+    ['a record that is none', (key) => use.redis().hset(key, 'record', 'null')],
+    ['the record of another job', (key) => use.redis().hset(key, 'record', JSON.stringify(recordOf()))],
+    ['a topic that is none', (key) => use.redis().hset(key, 'topic:1', 'a:b')],
+    ['no hash', async (key) => use.redis().set(key, 'text')],
+  ])('leaves out a job that has %s, and shows all others', async (_, spoil) => {
+    const [bad, good] = [recordOf({ acceptedAt: 2 }), recordOf({ acceptedAt: 1 })]
+    for (const record of [bad, good]) await jobs().accept({ record })
+    await spoil(use.fleet().keys.job(bad.id))
+    const { items } = await jobs().list(10)
+    expect(items.map(({ record }) => record.id)).toEqual([good.id])
+  })
+
   test('passes over records that have ended', async () => {
     const [gone, stays] = [recordOf({ acceptedAt: 2 }), recordOf({ acceptedAt: 1 })]
     for (const record of [gone, stays]) await jobs().accept({ record })

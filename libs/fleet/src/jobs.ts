@@ -1,4 +1,5 @@
 import { DebloxError } from '@deblox/actions/errors'
+import { preview } from '@deblox/actions/explain'
 import { digest, digestWith } from './digest'
 import { handoversOf } from './handovers'
 import { entriesOf, placeOf, type SlotPlace } from './entries'
@@ -13,8 +14,9 @@ import {
   type SlotStatus,
   timeOfJobId,
 } from './job'
-import { dockOfTopic, type FleetKeys, times } from './names'
+import { dockOfTopic, type FleetKeys, isTopic, times } from './names'
 import { outcomesOf } from './outcomes'
+import { ifReadable } from './readable-job'
 import { openJob, signJob } from './payload'
 import { type RecordFields, recordsOf } from './records'
 import { overRedis, type RedisClient, runScript } from './redis'
@@ -183,7 +185,7 @@ export function jobsOf(redis: RedisClient, keys: FleetKeys, topics: Topics, trus
       const start = cursor === undefined ? 0 : await placeAfter(cursor)
       const ids = await redis.zrange(keys.jobs, String(start), String(start + limit), 'REV')
       // Of a page of large results nobody would see the end.
-      const found = await Promise.all(ids.slice(0, limit).map((id) => status(id, 'small').catch(unlessGone)))
+      const found = await Promise.all(ids.slice(0, limit).map((id) => ifReadable(id, status(id, 'small'))))
       const items = found.flatMap((job) => job ?? [])
       return { items, nextCursor: ids.length > limit ? (ids[limit - 1] ?? null) : null }
     },
@@ -210,6 +212,7 @@ export function jobsOf(redis: RedisClient, keys: FleetKeys, topics: Topics, trus
       // Its envelope was too large to be kept here.
       return { ...outcome, result: await outcomes.result(record, slot) }
     }
+    if (!isTopic(topic)) throw new SyntaxError(`expected a topic, got ${preview(topic)}`)
     const job = await topics.queue(topic).getJob(id)
     const found = standing(slot, job, job ? await job.getState() : 'waiting')
     if (!isFinished(found)) {

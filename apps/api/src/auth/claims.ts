@@ -1,7 +1,7 @@
 import type { Identity } from '@deblox/actions/access/identity'
 import { DebloxError } from '@deblox/actions/errors'
 import type { OidcSettings } from '../config-oidc'
-import { nameForm, reservedSubject, unauthenticated } from './authenticated'
+import { nameForm, reservedSubject, teamForm, unauthenticated } from './authenticated'
 
 /**
  * Who an authority's claims speak of. Groups that cannot be names of teams are left out. Throws `unauthenticated` where there
@@ -20,7 +20,7 @@ export function identityOf(claims: Record<string, unknown>, { teamsClaim, roles 
       `${teamsClaim}: expected a group to which DEBLOX_OIDC_ROLES gives a role, got ${groups.length} groups, none of them`,
     )
   }
-  return { subject: sub, teams: groups.filter((group) => nameForm.test(group)), role: rule.role }
+  return { subject: sub, teams: groups.filter((group) => teamForm.test(group)), role: rule.role }
 }
 
 const groupsOf = (claim: unknown): string[] => {

@@ -1,7 +1,7 @@
 import type { Decision } from '@deblox/fleet/audit-chain'
 import type { Decided } from '../gate'
 
-/** Codes by which somebody is told that he may not, or that it is not known who he is. All other failures were allowed first. */
+/** Codes by which somebody is told, by the API or by a dock, that he may not, or that it is not known who he is. All other failures were allowed first. */
 const denials: ReadonlySet<string> = new Set([
   'unauthenticated',
   'forbidden',

@@ -27,6 +27,14 @@ interface Query {
   cursor?: string
 }
 
+/** As Redis counts: nothing of its is older than 1970. Weeks and days of a year are ISO 8601, too, but not for JavaScript. */
+function millisecondOf(text: string): number {
+  const parsed = Date.parse(text)
+  if (Number.isNaN(parsed))
+    throw new DebloxError('invalid_request', `since, until: expected a date, got ${preview(text)}`)
+  return Math.max(0, parsed)
+}
+
 /** What was decided, oldest first: for those who keep a copy, and for `apps/api/src/audit-verify.ts`. */
 export const auditRoute = (store: Pick<AuditStore, 'page'>): Route => ({
   method: 'GET',
@@ -43,9 +51,9 @@ export const auditRoute = (store: Pick<AuditStore, 'page'>): Route => ({
       throw new DebloxError('invalid_request', `until: expected no time before ${since}, got ${preview(until)}`)
     }
     const { lines, nextCursor } = await store.page({
-      from: cursor !== undefined ? `(${cursor}` : since === undefined ? '-' : `${Date.parse(since)}-0`,
+      from: cursor !== undefined ? `(${cursor}` : since === undefined ? '-' : `${millisecondOf(since)}-0`,
       // Without a number behind it all of that millisecond are meant.
-      to: until === undefined ? '+' : String(Date.parse(until)),
+      to: until === undefined ? '+' : String(millisecondOf(until)),
       limit,
     })
     return {

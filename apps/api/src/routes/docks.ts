@@ -44,7 +44,8 @@ export function dockRoutes({ docks }: Fleet): Route[] {
         drain: Joi.boolean().description('Whether new containers go elsewhere'),
       }).or('labels', 'drain'),
       answers: { 200: 'The dock as it is now' },
-      async handle({ hostname: name, ...changes }) {
+      async handle({ hostname: name, ...changes }, { about }) {
+        about.dock = name as string
         await docks.patch(name as string, changes)
         return { status: 200, body: await docks.get(name as string) }
       },

@@ -42,7 +42,8 @@ export function grantRoutes(grants: Grants, access: Access): Route[] {
     const found =
       container === undefined ? undefined : await access.container(identity, 'transfer-container', container)
     const named = { ...on, ...(found && { container: found.row.id }) }
-    if (identity.role === 'admin') return named
+    // One on a single container ends when that is given to somebody else, whoever gave the grant.
+    if (identity.role === 'admin') return { ...(found?.row.owner && { owner: found.row.owner }), ...named }
     const whose = found?.row.owner ?? on.owner ?? identity.subject
     if (!ownersOf(identity).includes(whose) || (on.owner ?? whose) !== whose) throw notHis(identity)
     return { ...named, owner: whose }

@@ -29,7 +29,6 @@ export function jobRoutes(desk: Desk): Route[] {
     about.job = id
     const found = await jobs.status(id)
     if (!isHisJob(identity, found.record)) throw jobNotFound(id)
-    about.permission = found.record.action as Permission
     return found
   }
 

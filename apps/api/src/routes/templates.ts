@@ -34,7 +34,8 @@ export function templateRoutes({ templates }: Fleet, admission: Admission): Rout
       summary: 'Store a template: the fields of a create, without its name',
       request: Joi.object({ ...containerSpec, image: containerSpec.image.required(), name }),
       answers: { 200: 'Replaced', 201: 'Stored under a new name' },
-      async handle({ name: key, ...spec }) {
+      async handle({ name: key, ...spec }, { about }) {
+        about.object = key as string
         await admission.template(JSON.stringify(spec).length)
         const { created } = await templates.put(key as string, spec)
         return { status: created ? 201 : 200, body: await templates.get(key as string) }
@@ -47,8 +48,9 @@ export function templateRoutes({ templates }: Fleet, admission: Admission): Rout
       summary: 'Delete a stored template',
       request: Joi.object({ name }),
       answers: { 204: 'Deleted' },
-      async handle(fields) {
-        await templates.delete(fields['name'] as string)
+      async handle({ name: key }, { about }) {
+        about.object = key as string
+        await templates.delete(key as string)
         return { status: 204 }
       },
     },

@@ -95,6 +95,8 @@ test.each<[string, object]>([
   ['another role', { ...bert, role: 'root' }],
   ['a team for a subject', { ...bert, subject: 'team:web' }],
   ['everybody for a subject', { ...bert, subject: 'anonymous' }],
+  ['the environment’s admin for a subject', { ...bert, subject: 'admin' }],
+  ['a team that could own nothing', { ...bert, teams: ['t'.repeat(124)] }],
   ['a subject with a blank', { ...bert, subject: 'b ert' }],
   ['a subject with a line break', { ...bert, subject: 'bert\n' }],
   ['a team twice', { ...bert, teams: ['web', 'web'] }],

@@ -2,7 +2,7 @@ import { policies, type Role, roles } from '@deblox/actions/access/policies'
 import { expected } from '@deblox/actions/messages'
 import { noSuchToken, type Tokens } from '@deblox/fleet/tokens'
 import Joi from 'joi'
-import { nameForm, reservedSubject } from '../auth/authenticated'
+import { nameForm, reservedSubject, teamForm } from '../auth/authenticated'
 import { isHisToken, mayMake, tokenLives, type WantedToken } from '../auth/token-rules'
 import { pageFields, readCursor, writeCursor } from '../page'
 import type { Route } from '../route'
@@ -12,10 +12,10 @@ const seconds = 1000
 const subject = Joi.string()
   .pattern(nameForm)
   .pattern(reservedSubject, { invert: true, name: 'reserved' })
-  .messages(expected('1 to 128 visible ASCII characters, not beginning with team:, and not anonymous'))
+  .messages(expected('1 to 128 visible ASCII characters, not beginning with team:, and neither admin nor anonymous'))
   .description('Who comes with the token, and owns what he makes')
 
-const team = Joi.string().pattern(nameForm).messages(expected('1 to 128 visible ASCII characters'))
+const team = Joi.string().pattern(teamForm).messages(expected('1 to 123 visible ASCII characters'))
 
 const id = Joi.string()
   .pattern(/^[0-9a-f]{16}$/)
@@ -75,11 +75,13 @@ export function tokenRoutes(tokens: Pick<Tokens, 'create' | 'list' | 'get' | 're
       summary: 'Make a token, whose text is shown this once',
       request: newToken,
       answers: { 201: 'The token' },
-      async handle(fields, { identity, via }) {
+      async handle(fields, { identity, via, about }) {
         const { expiresIn, ...wanted } = fields as unknown as NewTokenFields
+        about.object = wanted.subject
         const asked: WantedToken = { ...wanted, ...(expiresIn !== undefined && { lifeMs: expiresIn * seconds }) }
         const granted = mayMake({ identity, via }, asked)
         const { token, view } = await tokens.create({ ...granted, createdBy: identity.subject })
+        about.object = view.id
         return { status: 201, body: { ...view, token }, headers: unkept }
       },
     },
@@ -107,8 +109,9 @@ export function tokenRoutes(tokens: Pick<Tokens, 'create' | 'list' | 'get' | 're
       summary: 'Revoke a token: it counts no more, on any replica',
       request: Joi.object({ id: id.required() }),
       answers: { 204: 'Revoked' },
-      async handle(fields, { identity }) {
+      async handle(fields, { identity, about }) {
         const key = fields['id'] as string
+        about.object = key
         // Somebody else's is answered as one that is not there.
         if (!isHisToken(identity, await tokens.get(key))) throw noSuchToken(key)
         await tokens.revoke(key)

@@ -56,6 +56,7 @@ export function fleetDouble({
   const byKey = new Map<string, { record: JobRecord; payload: string }>()
   const slots: SlotStatus[] = [{ slot: 1, state: 'waiting', dock: null, attempts: 0, startedAt: null }]
   let dealt = 0
+  const forgotten: string[] = []
   const located: [string, string | undefined][] = []
   const known = (key: string, payload: string) => {
     const found = byKey.get(key)
@@ -78,7 +79,7 @@ export function fleetDouble({
       },
     },
     placements: { takeTurn: async (count: number) => (dealt += count) - count },
-    secrets: { sealed: async (record: JobRecord) => record },
+    secrets: { sealed: async (record: JobRecord) => record, forget: async (host: string) => void forgotten.push(host) },
     templates: { get: async () => ({ spec: { image: 'busybox', env: { A: '1' } } }) },
     jobs: {
       accept: async (submission: Submission) => {
@@ -111,6 +112,7 @@ export function fleetDouble({
     records,
     located,
     reserved,
+    forgotten,
     slots,
     topics: () => records().flatMap(({ topics }) => topics),
   }

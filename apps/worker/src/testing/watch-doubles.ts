@@ -22,6 +22,10 @@ export class IndexDouble {
     return [...this.kept.values()]
   }
 
+  async idsOf(): Promise<string[]> {
+    return [...this.kept.keys()]
+  }
+
   async write(_hostname: string, rows: IndexedRow[], gone: string[], full = false): Promise<boolean> {
     if (this.fails-- > 0) throw new Error('Redis is away')
     for (const row of rows) this.kept.set(row.id, row)

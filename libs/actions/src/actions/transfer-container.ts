@@ -9,7 +9,8 @@ interface TransferParams {
 
 export const transferContainer = defineAction({
   name: 'transfer-container',
-  summary: 'Give a container to another owner; an admin adopts one that belongs to nobody in this way',
+  summary:
+    'Give a container to a team of one’s own; an admin gives any to anybody, and adopts one that belongs to nobody',
   target: 'container',
   effect: 'change',
   http: 'POST /v1/containers/:id/transfer',
@@ -20,6 +21,7 @@ export const transferContainer = defineAction({
   // Whoever looks it up next must find it with its new owner.
   renames: true,
   idempotent: true,
+  gives: true,
   timeoutMs: 30_000,
   async run({ id, owner: next }, { docker, owners, signal }) {
     // One that is not there belongs to nobody.

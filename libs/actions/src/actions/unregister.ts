@@ -14,6 +14,7 @@ export const unregister = defineAction({
   http: 'DELETE /v1/docks/:hostname',
   params: Joi.object<UnregisterParams, true>({ hostname: hostname.required() }),
   silent: true,
+  leaves: true,
   idempotent: true,
   timeoutMs: 30_000,
   async run({ hostname }, { docks, job }) {

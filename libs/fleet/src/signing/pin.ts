@@ -45,7 +45,9 @@ export class PinnedKeys {
       else if (given !== undefined) throw new Error('expected a file, got none')
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error)
-      throw new StartError(`${variable}: expected the API's public keys in ${given ?? file}; ${why}`, { cause: error })
+      throw new StartError(`${variable}: expected the API's public keys in ${given ?? file}, got: ${why}`, {
+        cause: error,
+      })
     }
     return pinned
   }
