@@ -131,6 +131,26 @@ test('an index that somebody has written to gains him nothing: the dock looks it
   expect(await engineOf({ dock }).getContainer(id).inspect()).toMatchObject({ Name: '/target' })
 })
 
+test('whoever writes to Redis has no container removed, by claims or by what is to be undone', async () => {
+  const { id, dock } = await makeAs(anna, { name: 'kept', hostname: 'dock2' })
+  const { Config } = await engineOf({ dock }).getContainer(id).inspect()
+  const job = Config.Labels['deblox.job'] ?? ''
+  await fleet.redis.hset(`${fleet.prefix}:placement:${job}:1`, { hostname: 'nowhere', epoch: 9 })
+  await fleet.redis.sadd(`${fleet.prefix}:rollbacks`, job)
+  await eventually(
+    () => fleet.redis.scard(`${fleet.prefix}:rollbacks`),
+    (left) => left === 0,
+    { within: 10_000 },
+  )
+  // At its return a dock removes at once what is not its own any more.
+  const { worker } = fleet.dock(dock)
+  await worker.kill()
+  fleet.dock(dock).launch()
+  await fleet.docksReady()
+  expect(await ask(anna, 'POST', '/v1/containers/kept/start')).toMatchObject({ status: 200 })
+  expect(await engineOf({ dock }).getContainer(id).inspect()).toMatchObject({ Name: '/kept' })
+}, 60_000)
+
 test('a quota holds over the whole fleet, however many ask at once', async () => {
   const carl = await identity('carl', 'deployer')
   const allowance = { rules: { profile: 'restricted' }, quota: { containers: 3 } }

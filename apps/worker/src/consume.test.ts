@@ -1,6 +1,6 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { ownersDouble } from '../../../libs/actions/src/testing/context'
-import { type JobRecord, newJobId } from '@deblox/fleet/job'
+import { type JobRecord, newJobId, slotJobId } from '@deblox/fleet/job'
 import { dockTopic } from '@deblox/fleet/names'
 import { DebloxError } from '@deblox/actions/errors'
 import { pino } from 'pino'
@@ -52,6 +52,7 @@ function consuming(): Consumers {
     fleet: use.fleet(),
     daemon: new Gate(true),
     spent,
+    settled: { add: () => undefined },
     sealKey: generateKeyPairSync('x25519').privateKey,
     refresh: async () => {},
     touch: () => {},
@@ -59,7 +60,7 @@ function consuming(): Consumers {
   return new Consumers(use.fleet(), gates as unknown as Dock, context, log, () => {})
 }
 
-async function accept(action: string, params: JobRecord['params']): Promise<string> {
+async function accept(action: string, params: JobRecord['params'], more: Partial<JobRecord> = {}): Promise<string> {
   const record: JobRecord = {
     id: newJobId(),
     action,
@@ -70,6 +71,7 @@ async function accept(action: string, params: JobRecord['params']): Promise<stri
     numbered: false,
     acceptedAt: Date.now(),
     topics: [topic],
+    ...more,
   }
   await use.fleet().jobs.accept({ record })
   return record.id
@@ -95,6 +97,17 @@ test('takes jobs while its gate is open, and records how they end', async () => 
     error: { code: 'docker_error', status: 404, message: 'No such container' },
   })
   await consumers.stop()
+})
+
+test('tells the audit what this dock itself refused: whoever asked may not wait for it', async () => {
+  double.answer(`GET /containers/${id(1)}/json`, { status: 200, body: { Config: { Labels: {} } } })
+  const job = await accept('start-container', { id: id(1) }, { given: { owner: 'anna' } })
+  gates.work.set(true)
+  await eventually(async () => (await stateOf(job)) === 'failed')
+  await consumers.stop()
+  const { redis, keys } = use.fleet()
+  const told = (await redis.xrange(keys.auditIntake, '-', '+')).map(([, fields]) => fields)
+  expect(told).toEqual([expect.arrayContaining(['here', slotJobId(job, 1), 'forbidden'])])
 })
 
 test('a lease that is lost keeps a container’s jobs in their order until it is held again, and none of them fails', async () => {

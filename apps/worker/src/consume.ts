@@ -16,6 +16,7 @@ import { Pulls } from './pulls'
 import { PutOff } from './put-off'
 import { needsDaemon, NotHere, type RunContext } from './run-action'
 import { SlotRunner } from './slot-runner'
+import type { Settled } from './settled'
 import type { Spent } from './spent'
 import { LeftLine, Turns } from './turns'
 
@@ -38,9 +39,10 @@ const newerAgainMs = 10_000
 const graceMs = 7_000
 
 /** What the consumers are given; what they add to it themselves is the rest of a `RunContext`. */
-export interface ConsumersContext extends Omit<RunContext, 'pullOnce' | 'workAgain' | 'onEnded'> {
+export interface ConsumersContext extends Omit<RunContext, 'pullOnce' | 'workAgain' | 'onEnded' | 'onRecorded'> {
   /** What has ended here. */
   spent: Spent
+  settled: Pick<Settled, 'add'>
 }
 
 /** Takes jobs from the cluster topic and from this dock's, in an order that holds for each container. */
@@ -71,6 +73,9 @@ export class Consumers {
     this.runner = new SlotRunner(
       {
         ...context,
+        onRecorded({ state, result }) {
+          if (state === 'completed' && result?.container) context.settled.add(result.container.id)
+        },
         onEnded: (payload, outcome) => {
           this.checks.ended(payload, outcome)
           return this.checks.refusedHere(payload, outcome)

@@ -14,6 +14,7 @@ import { Lease } from './lease'
 import { Owners } from './owners'
 import { Reaper } from './reaper'
 import { readSealKey } from './seal-key'
+import { Settled } from './settled'
 import { Spent } from './spent'
 import { takeBack } from '@deblox/fleet/stalled'
 import { Watch } from './watch'
@@ -37,7 +38,8 @@ async function startWorker(stopping?: AbortSignal): Promise<Stop> {
   const fleet = openFleet(redis, DEBLOX_PREFIX, undefined, { vouch: (text, by) => pinned.require(text, by) })
   const lease = new Lease(fleet.docks, hostname, randomUUID())
   const docker = openDocker(DOCKER_HOST, () => lease.isHeld())
-  const reaper = new Reaper(docker, fleet.placements, hostname, log)
+  const settled = await Settled.open(config.DEBLOX_STATE_DIR, hostname, log)
+  const reaper = new Reaper(docker, fleet.placements, settled, hostname, log)
   const events = {
     onReturned: () => reaper.atReturn(),
     onRejoined: () => void watch.listAll(),
@@ -75,6 +77,7 @@ async function startWorker(stopping?: AbortSignal): Promise<Stop> {
     now: () => fleet.clock.now(),
     owners,
     spent,
+    settled,
     sealKey: sealKey.secret,
     labelsOf: (id: string) => watch.labelsOf(id),
     refresh: (id: string) => watch.refresh(id),
@@ -89,6 +92,7 @@ async function startWorker(stopping?: AbortSignal): Promise<Stop> {
     looking.abort()
     await consumers.stop()
     await spent.close()
+    await settled.close()
     reaper.stop()
     await watch.stop()
     await dock.leave()

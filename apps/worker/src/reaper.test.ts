@@ -13,12 +13,18 @@ const ours = { hostname: 'here', epoch: 1 }
 const anothers = { hostname: 'there', epoch: 2 }
 
 /** A reaper with a double of the claims, by slot, and a clock of the test's own. */
-function reaperDouble(claims: (Placement | null)[]) {
+function reaperDouble(claims: (Placement | null)[], made: string[] = []) {
   const clock = { now: 0 }
   const read = async (slots: readonly { slot: number }[]) => slots.map(({ slot }) => claims[slot - 1] ?? null)
   const placements = { read } as unknown as Placements
-  const reaper = new Reaper(double.docker, placements, 'here', pino({ enabled: false }), () => clock.now)
-  return { reaper, clock, claims }
+  const kept = new Set(made)
+  const settled = {
+    has: (id: string) => kept.has(id),
+    all: () => [...kept],
+    forget: (ids: readonly string[]) => ids.forEach((id) => kept.delete(id)),
+  }
+  const reaper = new Reaper(double.docker, placements, settled, 'here', pino({ enabled: false }), () => clock.now)
+  return { reaper, clock, claims, kept }
 }
 const removed = () => double.asked.map(({ what }) => what).filter((what) => what.startsWith('DELETE'))
 
@@ -41,6 +47,17 @@ test('at the return what cannot be removed keeps no other, and is told', async (
   ;({ reaper } = reaperDouble([anothers, anothers, anothers]))
   await expect(reaper.atReturn()).rejects.toMatchObject({ cause: { statusCode: 409 } })
   expect(removed()).toHaveLength(3)
+})
+
+test('what was made here for good stays, whoever is said to have its slot; what was made before it goes', async () => {
+  const before = { ...container('b', 2, 1) }
+  double.answer(listRoute, { status: 200, body: [container('a', 1), before, container('c', 2, 2)] })
+  double.answer('DELETE /containers/b', { status: 204 })
+  const { reaper: one, kept } = reaperDouble([anothers, { hostname: 'here', epoch: 2 }], ['a', 'c', 'gone'])
+  reaper = one
+  await reaper.atReturn()
+  expect(removed()).toEqual(['DELETE /containers/b'])
+  expect([...kept]).toEqual(['a', 'c'])
 })
 
 test('a list that was cut short removes nothing', async () => {

@@ -5,6 +5,7 @@ import type { Placements } from '@deblox/fleet/placement'
 import { type Observed, reconcile, reconcileGently, type Removal, type Slotted } from '@deblox/fleet/reconcile'
 import type Docker from 'dockerode'
 import type { Logger } from 'pino'
+import type { Settled } from './settled'
 
 const listMs = 20_000
 const removeMs = 30_000
@@ -22,6 +23,8 @@ export class Reaper {
   constructor(
     private readonly docker: Docker,
     private readonly placements: Placements,
+    /** What was made here for good: no claim in Redis, which anybody may have written, removes that. */
+    private readonly settled: Pick<Settled, 'has' | 'all' | 'forget'>,
     private readonly hostname: string,
     private readonly log: Logger,
     private readonly now: () => number = () => performance.now(),
@@ -66,18 +69,23 @@ export class Reaper {
 
   private async observe(): Promise<Observed> {
     const filters = { label: [labelNames.job] }
+    // One that is made while the daemon lists may have come after.
+    const before = this.settled.all()
     const listed: unknown = await withDeadline(listMs, never, (abortSignal) =>
       this.docker.listContainers({ all: true, filters, abortSignal }),
     )
     // docker-modem passes a body that is cut short on as a Buffer: nothing may be deleted on that account.
     if (!Array.isArray(listed)) throw new Error('expected a list of containers from the daemon, got something else')
-    return { complete: true, containers: (listed as Docker.ContainerInfo[]).map(slotted) }
+    const containers = (listed as Docker.ContainerInfo[]).map(slotted)
+    this.settled.forget(gone(before, containers))
+    return { complete: true, containers }
   }
 
   /** All that can be removed is; what could not be, its dock being busy with it perhaps, is told in the end. */
   private async remove(removals: Removal[]): Promise<void> {
     const failures: unknown[] = []
     for (const { remove: id, job, slot, why } of removals) {
+      if (this.settled.has(id)) continue
       this.log.warn({ container: id, job, slot, why }, 'this slot is not this container’s any more; it is removed')
       try {
         await withDeadline(removeMs, never, () => this.docker.getContainer(id).remove({ force: true, v: true }))
@@ -90,6 +98,11 @@ export class Reaper {
 }
 
 const never = new AbortController().signal
+
+function gone(ids: readonly string[], there: readonly Slotted[]): string[] {
+  const left = new Set(there.map(({ id }) => id))
+  return ids.filter((id) => !left.has(id))
+}
 
 const slotted = ({ Id, Labels }: Docker.ContainerInfo): Slotted => ({
   id: Id,

@@ -52,6 +52,8 @@ export interface RunContext {
   sealKey: KeyObject
   /** Called when it is written down how a slot ended here. */
   onEnded(payload: JobPayload, outcome: SlotOutcome): Promise<void> | void
+  /** Called when it was this dock that wrote down how a slot ended. */
+  onRecorded(outcome: SlotOutcome): void
   /** Brings the index up to date about one container. */
   refresh(id: string): Promise<void>
   /** Has the index brought up to date about one container soon. */

@@ -166,6 +166,7 @@ export class SlotRunner {
     const claim = epoch > 0 ? { hostname: this.context.hostname, epoch } : undefined
     const recorded = this.untilRecorded(payload, outcome, claim)
       .then(async (how) => {
+        if (how === 'recorded') this.context.onRecorded(outcome)
         if (how !== 'refused') await this.context.onEnded(payload, outcome)
         return how
       })

@@ -162,3 +162,16 @@ describe('a patch', () => {
     await expect(docks().takesContainers('nobody')).resolves.toBe(false)
   })
 })
+
+test('what a dock’s own user has spoilt keeps nobody from seeing the docks', async () => {
+  const { docks, keys } = use.fleet()
+  for (const name of ['dock-1', 'dock-2', 'dock-3']) await docks.register(name)
+  await use.redis().hset(keys.dock('dock-1'), { labels: '{garbage', engine: 'null', seen: 'x', listed: '1e99' })
+  await use.redis().del(keys.dock('dock-2'))
+  await use.redis().set(keys.dock('dock-2'), 'no hash')
+  expect((await docks.list()).map(({ hostname, labels }) => [hostname, labels])).toEqual([
+    ['dock-1', {}],
+    ['dock-2', {}],
+    ['dock-3', {}],
+  ])
+})

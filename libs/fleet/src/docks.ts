@@ -80,8 +80,10 @@ export function docksOf(redis: RedisClient, keys: FleetKeys) {
     return hostnames.map((hostname, n) => {
       const [hashError, fields] = replies[2 * n] ?? []
       const [leaseError, leased] = replies[2 * n + 1] ?? []
-      if (hashError ?? leaseError) throw (hashError ?? leaseError) as Error
-      return dockFrom(hostname, (fields ?? {}) as Record<string, string>, leased === 1)
+      // What a dock's own Redis user has put there must not keep the others from being seen.
+      const isSpoilt = redisErrorCode(hashError) === 'WRONGTYPE'
+      if ((hashError && !isSpoilt) || leaseError) throw (hashError ?? leaseError) as Error
+      return dockFrom(hostname, (isSpoilt ? {} : (fields ?? {})) as Record<string, string>, leased === 1)
     })
   }
   const registrations = [keys.docks, keys.registrations, keys.removed]
@@ -177,11 +179,11 @@ function unlessNotPermitted(error: unknown): void {
 
 function dockFrom(hostname: string, fields: Record<string, string>, leased: boolean): Dock {
   const drain = fields['drain'] === '1'
-  const engine = fields['engine'] ? (JSON.parse(fields['engine']) as EngineFacts) : {}
+  const engine = objectIn(fields['engine']) as EngineFacts
   return {
     hostname,
     state: stateOf(leased, fields['daemon'] === 'unhealthy', drain),
-    labels: fields['labels'] ? (JSON.parse(fields['labels']) as Record<string, string>) : {},
+    labels: objectIn(fields['labels']) as Record<string, string>,
     drain,
     ...engine,
     lastSeen: isoTime(fields['seen']),
@@ -195,7 +197,18 @@ function stateOf(leased: boolean, unhealthy: boolean, drain: boolean): DockState
   return drain ? 'drained' : 'ready'
 }
 
-const isoTime = (ms: string | undefined): string | null => (ms ? new Date(Number(ms)).toISOString() : null)
+/** What cannot be read is as good as not told. */
+function objectIn(text: string | undefined): object {
+  try {
+    const parsed: unknown = JSON.parse(text ?? '{}')
+    return typeof parsed === 'object' && parsed !== null ? parsed : {}
+  } catch {
+    return {}
+  }
+}
+
+const isoTime = (ms: string | undefined): string | null =>
+  ms && Number.isFinite(new Date(Number(ms)).getTime()) ? new Date(Number(ms)).toISOString() : null
 
 const dockNotFound = (hostname: string): DebloxError =>
   new DebloxError('dock_not_found', `hostname: expected a registered dock (see GET /v1/docks), got ${hostname}`)

@@ -1,4 +1,5 @@
 import { DebloxError, errorTable, type ErrorCode } from '@deblox/actions/errors'
+import { ifReadable } from './readable-job'
 import { labelNames } from '@deblox/actions/made'
 import type { Job } from 'bullmq'
 import type { FleetClock } from './clock'
@@ -16,7 +17,7 @@ import {
   type TerminalState,
 } from './job'
 import type { SlotPlace } from './entries'
-import { type Jobs, type JobStatus, unlessGone } from './jobs'
+import type { Jobs, JobStatus } from './jobs'
 import { clusterTopic, dockOfTopic, dockTopic, type FleetKeys, times } from './names'
 import type { Placements } from './placement'
 import { noteScript } from './job-scripts'
@@ -103,7 +104,7 @@ export function endingsOf(redis: RedisClient, { keys, topics, jobs, placements, 
 
     /** Ends what waits beyond its deadline. What is worked on is left to whoever works on it. */
     async expire(id: string): Promise<void> {
-      const found = await jobs.status(id).catch(unlessGone)
+      const found = await ifReadable(id, jobs.status(id))
       if (!found) return void (await redis.zrem(keys.deadlines, id))
       const { expiresAt = Infinity } = found.record
       const when = Number.isFinite(expiresAt) ? new Date(expiresAt).toISOString() : 'its deadline'
@@ -141,7 +142,7 @@ export function endingsOf(redis: RedisClient, { keys, topics, jobs, placements, 
 
     /** Undoes the slots of a job of which one did not complete. Answers whether nothing is left to be done. */
     async rollBack(id: string): Promise<boolean> {
-      const found = await jobs.status(id).catch(unlessGone)
+      const found = await ifReadable(id, jobs.status(id))
       // What the API has not written it does not undo either.
       const record = found && (await jobs.own(id).catch(unlessForeign))
       if (!found || !record || record.onFailure !== 'rollback') return true

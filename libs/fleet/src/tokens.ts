@@ -129,8 +129,9 @@ export function tokensOf(
       await sweep(all)
       requireRoom(all.length, all.filter((record) => record.subject === wanted.subject && isLive(record)).length)
       const { token, id, hash } = newToken()
-      const createdAt = new Date(now()).toISOString()
-      const expiresAt = new Date(now() + lifeMs).toISOString()
+      const at = now()
+      const createdAt = new Date(at).toISOString()
+      const expiresAt = new Date(at + lifeMs).toISOString()
       const record: TokenRecord = { id, ...wanted, createdAt, expiresAt, revokedAt: null, hash }
       announce(token)
       await redis.hset(keys.tokens, id, write(record))

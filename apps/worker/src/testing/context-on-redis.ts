@@ -24,6 +24,7 @@ export function contextOnRedis(fleet: Fleet, docker: Docker) {
     labelsOf: () => undefined,
     sealKey: generateKeyPairSync('x25519').privateKey,
     onEnded: () => {},
+    onRecorded: () => {},
     workAgain: async () => {},
     pullOnce: (_reference, signal, pull) => pull(signal),
     refresh: async () => {},

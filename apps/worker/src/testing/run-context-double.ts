@@ -77,6 +77,7 @@ export function runContextDouble(
     owners: ownersDouble,
     labelsOf: () => undefined,
     onEnded: () => undefined,
+    onRecorded: () => undefined,
     workAgain: async () => {},
     pullOnce: (_reference: string, signal: AbortSignal, pull: (signal: AbortSignal) => Promise<void>) => pull(signal),
     refresh,
