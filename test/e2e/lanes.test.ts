@@ -102,8 +102,9 @@ test('ten creates of one image that is not there pull it once', async () => {
   const ids = await Promise.all(Array.from({ length: 10 }, () => accepted(fleet, 'POST', '/v1/containers', body)))
   const jobs = await Promise.all(ids.map((id) => ended(fleet, id)))
   expect(jobs.map(({ state, error }) => error ?? state)).toEqual(ids.map(() => 'completed'))
-  const asked = () => real.process.lines.slice(pushed).filter((line) => /"GET \S*\/manifests\//.test(line))
-  // It tells of a request after it has answered it.
+  const asked = () => real.process.lines.slice(pushed).filter((line) => /"HEAD \S*\/manifests\/latest/.test(line))
+  // It tells of a request after it has answered it. What a manifest says the engine may know from another pull; which
+  // one is the latest it asks each time.
   await eventually(asked, (lines) => lines.length > 0)
   await real.remove()
   await engine.docker.getImage('wanted-by-many').remove({ force: true })
