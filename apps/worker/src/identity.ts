@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
-import { link, mkdir, open, readFile, rm } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { writeKept } from '@deblox/fleet/signing/kept-file'
 
 const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 
@@ -22,8 +23,8 @@ export async function readIdentity(folder: string, hostname: string): Promise<st
 
   async function unlessMissing(error: NodeJS.ErrnoException): Promise<string> {
     if (error.code !== 'ENOENT') throw error
-    await mkdir(folder, { recursive: true })
-    await make(file)
+    // Where two do it at once, the first one's stays.
+    await writeKept(file, `${randomUUID()}\n`, 'first')
     return known(file)
   }
 }
@@ -33,23 +34,4 @@ async function known(file: string): Promise<string> {
   // Not made anew: this machine's jobs would be taken for another's.
   if (!uuid.test(id)) throw new Error(`something else than a UUID in ${file}`)
   return id
-}
-
-/** Written whole, or not at all; where two do it at once, the first one's stays. */
-async function make(file: string): Promise<void> {
-  const draft = `${file}.${randomUUID()}`
-  try {
-    const handle = await open(draft, 'wx', 0o600)
-    try {
-      await handle.writeFile(`${randomUUID()}\n`)
-      await handle.sync()
-    } finally {
-      await handle.close()
-    }
-    await link(draft, file).catch((error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EEXIST') throw error
-    })
-  } finally {
-    await rm(draft, { force: true })
-  }
 }
