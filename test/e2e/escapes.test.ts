@@ -35,11 +35,7 @@ const refusers: Record<string, Refuser> = {
   "the API, by the caller's rules": {
     options: {
       auth: true,
-      env: {
-        ...withPolicy({ maxProfile: 'privileged' }),
-        DEBLOX_RATE_PER_IDENTITY: '0',
-        DEBLOX_RATE_PER_ADDRESS: '0',
-      },
+      env: withPolicy({ maxProfile: 'privileged' }),
     },
     logIn: async () => {
       const wanted = { subject: 'mallory', role: 'deployer' }

@@ -26,6 +26,9 @@ export interface FleetOptions {
   auth?: true
 }
 
+/** A test that polls forty jobs at once comes from one address, as one identity. Tests of the limits set their own. */
+const unlimited = { DEBLOX_RATE_PER_ADDRESS: '0', DEBLOX_RATE_PER_IDENTITY: '0' }
+
 /** Fleets of this process that are up, to know whose keys are whose. */
 const prefixes = new Set<string>()
 
@@ -129,7 +132,9 @@ export async function startFleet({
 }: FleetOptions = {}): Promise<Fleet> {
   if (docks > engines.length) throw new Error(`${docks} docks asked for, and there are ${engines.length} engines`)
   const { token } = newToken()
-  const identities: Record<string, string> = auth ? { AUTH: 'on', DEBLOX_ADMIN_TOKEN: token } : { AUTH: 'off' }
+  const identities: Record<string, string> = auth
+    ? { AUTH: 'on', DEBLOX_ADMIN_TOKEN: token, ...unlimited }
+    : { AUTH: 'off' }
   const env = { REDIS_URL: redisUrl, DEBLOX_PREFIX: prefix, HOST: '127.0.0.1', ...identities, ...further }
   prefixes.add(prefix)
   const ports = await Promise.all(Array.from({ length: apis }, freePort))
