@@ -11,9 +11,12 @@ import express, {
 } from 'express'
 import type { Logger } from 'pino'
 import { asFailure, problem } from './errors'
-import { decided, type Gate, type Known, type Decided } from './gate'
+import { decided, type Gate, type Known, type Decided, unauthenticated } from './gate'
 import { readPrefer } from './prefer'
-import { type About, type Answer, type Caller, pathFields, policyOfRoute, type Route, takesBody } from './route'
+import { type About, type Answer, type Caller, hasFieldsInBody, pathFields, policyOfRoute, type Route } from './route'
+import { mayTakeLong } from './slow-senders'
+import { CallerLeft, Outgoing } from './streams/outgoing'
+import { isUpgrade, takeOver } from './upgrade'
 
 export interface AppDeps {
   routes: readonly Route[]
@@ -23,6 +26,8 @@ export interface AppDeps {
   /** What stands before all of them. */
   edges: readonly RequestHandler[]
   onDecided: (decided: Decided) => void
+  /** Aborts when the process is to end: what has no end of its own ends then. */
+  stopping?: AbortSignal
   log: Logger
 }
 
@@ -69,19 +74,21 @@ function handlerOf(route: Route, deps: AppDeps): RequestHandler {
   return async (request, response) => {
     const began = performance.now()
     const about: About = {}
-    await decided(
+    const answer = await decided(
       { request, response, permission, isPublic: policy.reach === 'public', about },
       deps,
       async (known) => {
         if (policy.reach !== 'container') requireUse(known.identity, permission)
-        const caller = callerOf(request, response, known, about, deps.gate)
-        await bodyOf(request, response)
-        const answer = await route.handle(readFields(route, request), caller)
+        const caller = callerOf(request, response, known, about, deps)
+        if (route.upgrades !== undefined && !isUpgrade(request)) throw upgradeRequired(route)
+        if (!route.raw) await bodyOf(request, response)
+        else if (route.method !== 'GET') mayTakeLong(request)
+        const answered = await route.handle(readFields(route, request), caller)
         if (caller.prefer.applied !== '') response.set('Preference-Applied', caller.prefer.applied)
-        send(response, answer)
-        return answer
+        return answered
       },
     )
+    await send(request, response, answer, route)
     const ms = Math.round(performance.now() - began)
     deps.log.debug({ method: route.method, path: route.path, status: response.statusCode, ms }, 'answered')
   }
@@ -100,9 +107,17 @@ function pageHandler(path: string, handler: RequestHandler, deps: AppDeps): Requ
   }
 }
 
-function callerOf(request: Request, response: Response, { identity, via }: Known, about: About, gate: Gate): Caller {
+function callerOf(
+  request: Request,
+  response: Response,
+  { identity, via }: Known,
+  about: About,
+  { gate, stopping }: AppDeps,
+): Caller {
   const gone = new AbortController()
-  response.on('close', () => gone.abort())
+  // Of one who asks for a WebSocket the answer is over long before he leaves.
+  const line = isUpgrade(request) ? request.socket : response
+  line.once('close', () => gone.abort(new CallerLeft('the caller has left')))
   const key = request.get('idempotency-key')
   if (key !== undefined && !/^[\x21-\x7e]{1,255}$/.test(key)) {
     throw new DebloxError('invalid_request', 'Idempotency-Key: expected 1 to 255 visible ASCII characters, got others')
@@ -115,6 +130,14 @@ function callerOf(request: Request, response: Response, { identity, via }: Known
     requestId: gate.requestIdOf(request),
     prefer: readPrefer(request.get('prefer')),
     gone: gone.signal,
+    over: stopping ? AbortSignal.any([gone.signal, stopping]) : gone.signal,
+    async still() {
+      const now = await gate.still(request)
+      if (!now) throw unauthenticated()
+      return now.identity
+    },
+    body: request,
+    header: (name) => request.get(name),
     ...(key === undefined ? {} : { idempotencyKey: key }),
   }
 }
@@ -128,7 +151,7 @@ function readFields(route: Route, request: Request): Record<string, unknown> {
   }
   const body: unknown = request.body
   const sent = Buffer.isBuffer(body) && body.length > 0 ? parseJson(body) : {}
-  const [fields, unused, place] = takesBody(route.method)
+  const [fields, unused, place] = hasFieldsInBody(route)
     ? ([sent, query, 'query'] as const)
     : ([query, sent, 'body'] as const)
   const [stray] = Object.keys(unused)
@@ -144,15 +167,37 @@ function readFields(route: Route, request: Request): Record<string, unknown> {
     fields[name] = request.params[name]
   }
   // Only a query has nothing but strings; in a body "3" is not a number.
-  return validate(route.request, fields, { convert: !takesBody(route.method) }) as Record<string, unknown>
+  return validate(route.request, fields, { convert: !hasFieldsInBody(route) }) as Record<string, unknown>
 }
 
-function send(response: Response, { status, body, headers = {} }: Answer): void {
+async function send(request: Request, response: Response, answer: Answer, { upgrades }: Pick<Route, 'upgrades'>) {
+  if (answer.socket && upgrades !== undefined) {
+    const socket = await takeOver(request, upgrades)
+    return socket && answer.socket(socket)
+  }
+  if (!answer.stream || request.method === 'HEAD') return sendWhole(response, answer)
+  response
+    .status(answer.status)
+    .set(answer.headers ?? {})
+    .flushHeaders()
+  try {
+    await answer.stream(new Outgoing(response))
+    response.end()
+  } catch (error) {
+    if (!(error instanceof CallerLeft)) throw error
+    response.destroy()
+  }
+}
+
+function sendWhole(response: Response, { status, body, headers = {} }: Answer): void {
   response.status(status).set(headers)
   if (body === undefined) response.end()
   else if (typeof body === 'string') response.send(body)
   else response.json(body)
 }
+
+const upgradeRequired = ({ upgrades }: Route): DebloxError =>
+  new DebloxError('upgrade_required', `Upgrade: expected websocket (sub-protocol ${upgrades}), got a plain request`)
 
 function methodNotAllowed(routes: readonly Route[]): RequestHandler {
   const allowed = routes.map(({ method }) => method).join(', ')
@@ -169,7 +214,7 @@ function failureHandler(log: Logger): ErrorRequestHandler {
       log.error({ err: error, method: request.method, path: request.path }, 'request failed')
     // Too late for a reply of ours: Express closes the connection, which tells the caller that the answer is cut short.
     if (response.headersSent) next(error)
-    else send(response, problem(failure))
+    else sendWhole(response, problem(failure))
   }
 }
 

@@ -16,6 +16,8 @@ export interface Known {
 export interface Gate {
   /** Throws `unauthenticated`, `csrf_refused` or `too_many_requests`; answers undefined where nobody says who he is. */
   know(request: Request, response: Response): Promise<Known | undefined>
+  /** Who sends it, asked again while it is being answered. Throws as `know` does. */
+  still(request: Request): Promise<Known | undefined>
   addressOf(request: Request): string
   requestIdOf(request: Request): string
 }
@@ -40,11 +42,11 @@ export interface Asked {
 }
 
 /** Carries out what somebody asks for, if he is known and may, and tells the audit how that went. */
-export async function decided(
+export async function decided<T extends Pick<Answer, 'status' | 'code'>>(
   { request, response, permission, isPublic, about }: Asked,
   { gate, onDecided }: { gate: Gate; onDecided: (decided: Decided) => void },
-  serve: (known: Known) => Promise<Pick<Answer, 'status' | 'code'>>,
-): Promise<void> {
+  serve: (known: Known) => Promise<T>,
+): Promise<T> {
   let known: Known | undefined
   const told = ({ status, code }: Pick<Answer, 'status' | 'code'>) => {
     if (isPublic) return
@@ -54,7 +56,9 @@ export async function decided(
   try {
     known = isPublic ? stranger : await gate.know(request, response)
     if (!known) throw unauthenticated()
-    told(await serve(known))
+    const answer = await serve(known)
+    told(answer)
+    return answer
   } catch (error) {
     told(asFailure(error))
     throw error
@@ -63,7 +67,7 @@ export async function decided(
 
 const stranger: Known = { identity: { subject: '', teams: [], role: 'viewer' }, via: 'nothing' }
 
-const unauthenticated = (): DebloxError =>
+export const unauthenticated = (): DebloxError =>
   new DebloxError(
     'unauthenticated',
     'Authorization: expected `Bearer` and a token, or a login in the browser (/auth/login), got neither',

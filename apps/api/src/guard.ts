@@ -70,6 +70,7 @@ export function guardOf(fleet: Fleet, keys: ApiKeys, config: ApiConfig, metrics:
       if (known) await rates.ofIdentity(known.identity.subject)
       return known
     },
+    still: (request) => authenticate(request),
     addressOf,
     requestIdOf,
   }

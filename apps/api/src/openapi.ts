@@ -4,7 +4,7 @@ import { errorTable } from '@deblox/actions/errors'
 import { actions } from '@deblox/actions/registry'
 import type Joi from 'joi'
 import { problemType } from './errors'
-import { pathFields, type Route, takesBody } from './route'
+import { pathFields, type Route, hasFieldsInBody } from './route'
 
 type JsonSchema = Record<string, unknown> & { properties?: Record<string, JsonSchema>; required?: string[] }
 
@@ -34,7 +34,7 @@ function operationOf(route: Route): object {
   const schema = route.path === '/' ? documentSchema() : jsonSchema(route.request)
   const inPath = new Set(pathFields(route.path))
   const { path, rest } = partition(schema, inPath)
-  const hasBody = takesBody(route.method)
+  const hasBody = hasFieldsInBody(route)
   const query = hasBody ? [] : parametersOf(rest, 'query')
   return {
     operationId: operationId(route),
@@ -42,6 +42,7 @@ function operationOf(route: Route): object {
     summary: route.summary,
     parameters: [...parametersOf(path, 'path'), ...query, ...headersOf(route)],
     ...(hasBody ? { requestBody: { content: { 'application/json': { schema: rest } } } } : {}),
+    ...(route.raw && route.method !== 'GET' ? { requestBody: { content: { 'application/x-tar': {} } } } : {}),
     responses: {
       ...Object.fromEntries(Object.entries(route.answers).map(([status, description]) => [status, { description }])),
       default: {

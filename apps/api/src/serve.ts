@@ -4,6 +4,7 @@ import type { RequestListener, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { StartError } from '@deblox/fleet/start-error'
 import { httpServer } from './http-server'
+import { leaveSlowSenders } from './slow-senders'
 
 export interface Serving {
   url: string
@@ -49,9 +50,11 @@ export async function serve(
   listener: RequestListener,
   { host, port }: { host: string; port: number },
   onRefused: () => void,
-  { slowReader, ...times }: Patience = patience,
+  { slowReader, requestTimeout, ...times }: Patience = patience,
 ): Promise<Serving> {
-  const server = httpServer(listener, times)
+  // Node would end an upload of any length by that time: so it is kept for it.
+  const server = httpServer(listener, { ...times, requestTimeout: 0 })
+  leaveSlowSenders(server, requestTimeout)
   // Were there no bound, Redis could not be reached any more once callers have used up all files.
   server.maxConnections = connectionsFor(openFilesLimit())
   server.on('drop', onRefused)

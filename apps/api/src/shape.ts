@@ -45,6 +45,28 @@ export function asRest(action: Action, submitted: Submitted): Answer {
   return { status: 200, body: Array.isArray(shaped) ? { items: shaped, nextCursor: null } : shaped }
 }
 
+/** How a read was answered by its dock, or how it failed there. */
+export interface ReadOutcome {
+  dock: string
+  envelope?: Envelope
+  error?: JobError
+}
+
+/** How a read is answered on a document. */
+export function readAsDocument({ dock, envelope, error = resultGone }: ReadOutcome): Answer {
+  if (envelope) return { status: envelope.statusCode < 400 ? 200 : envelope.statusCode, body: envelope }
+  const { status, message, code } = error
+  return { status, code, body: envelopeOf({ statusCode: status, body: { message } }, dock, new Date()) }
+}
+
+/** How a read is answered on its REST route. */
+export function readAsRest(action: Action, { dock, envelope, error = resultGone }: ReadOutcome): Answer {
+  if (!envelope) return problem(error)
+  const body = bodyOf(envelope)
+  const shaped = action.present ? action.present(body, dock) : body
+  return { status: 200, body: Array.isArray(shaped) ? { items: shaped, nextCursor: null } : shaped }
+}
+
 function failed(job: JobView, { numbered, onFailure }: JobRecord, containers: object[]): Answer {
   const error = job.error as JobError
   if (!numbered) return problem(error, { job: job.id })

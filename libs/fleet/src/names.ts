@@ -40,12 +40,20 @@ export const fleetKeys = (prefix: string) => ({
   epoch: `${prefix}:epoch`,
   /** Hash: container id → row, one hash a dock. */
   containers: (hostname: string) => `${prefix}:containers:${hostname}`,
+  /** Hash: image id → row, one hash a dock; and the same of volumes by name and of networks by id. */
+  images: (hostname: string) => `${prefix}:images:${hostname}`,
+  volumes: (hostname: string) => `${prefix}:volumes:${hostname}`,
+  networks: (hostname: string) => `${prefix}:networks:${hostname}`,
+  /** Stream: what changed in the fleet (see changes.ts). */
+  changes: `${prefix}:changes`,
   /** Sorted set of `<id> <hostname>`, all of score 0, for look-ups by prefix. */
   ids: `${prefix}:container-ids`,
   /** Sorted set of `<name> <id> <hostname>`, all of score 0. */
   names: `${prefix}:container-names`,
   /** Hash: an accepted job, and the outcome of each of its slots. */
   job: (id: string) => `${prefix}:job:${id}`,
+  /** Stream: what a job went through (see job-events.ts). */
+  jobEvents: (id: string) => `${prefix}:job-events:${id}`,
   /** Sorted set of job ids by time of acceptance. */
   jobs: `${prefix}:jobs`,
   /** Sorted set of the ids of jobs that have ended, by the time of their end. */
@@ -72,6 +80,10 @@ export const fleetKeys = (prefix: string) => ({
   placement: (job: string, slot: number) => `${prefix}:placement:${job}:${slot}`,
   /** Stream: outcomes for one API replica. */
   replies: (replica: string) => `${prefix}:replies:${replica}`,
+  /** Stream: calls for one dock, and what belongs to those that are open (see calls/). */
+  calls: (hostname: string) => `${prefix}:calls:${hostname}`,
+  /** Stream: what docks answer to the calls of one API replica. */
+  frames: (replica: string) => `${prefix}:frames:${replica}`,
   /** Hash: template name → spec. */
   templates: `${prefix}:templates`,
   /** String: counter of deals, so that every replica goes on where the last one stopped. */
@@ -162,6 +174,10 @@ export const counts = {
   finishedJobs: 10_000,
   repliesPerReplica: 1_000,
   eventsPerTopic: 100,
+  /** Changes of the fleet: who was away for longer begins with a snapshot. */
+  changes: 10_000,
+  /** What is told of one job. */
+  jobEvents: 500,
   /** Decisions in the audit chain: 45 MB, by measure (see docs/adr/0034-audit-chain.md). */
   auditEntries: 100_000,
 } as const

@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream'
 import type { Grant, Held } from '@deblox/actions/access/decide'
 import type { Role } from '@deblox/actions/access/policies'
 import type { Action } from '@deblox/actions/define-action'
@@ -31,6 +32,10 @@ export const caller = ({ actor = 'anna', role = 'admin', ...more }: Asker = {}):
   about: {},
   prefer: { waitMs: 0, applied: '' },
   gone: new AbortController().signal,
+  over: new AbortController().signal,
+  still: async () => ({ subject: actor, teams: [], role }),
+  body: Readable.from([]),
+  header: () => undefined,
   ...more,
 })
 
