@@ -5,14 +5,19 @@ import { measureJobRates } from './job-rates'
 import { describeMachine, load } from './machine'
 import { measureMemory } from './memory'
 import { report } from './report'
+import { say } from './say'
 import { startSetting } from './setting'
 import { measureSigning } from './signing'
 import { measureStartStop } from './start-stop'
+import { measureState } from './state'
+import { measureStreams } from './streams'
 
 const usage = `npm run bench               measure, and print Markdown: under 4 minutes, as root
 npm run bench -- --memory   measure how much of Redis's memory the fleet's records take: half a minute
 npm run bench -- --signing  measure what signing, verifying and authorising add to a start: a few seconds
-npm run bench -- --quick    a smoke run: under 40 s, and its figures say little
+npm run bench -- --streams  measure calls: inspect, terminals and logs through the bus: under 3 minutes, as root
+npm run bench -- --state    measure the lists of a fleet of 1,000 docks with 100 containers each: under 3 minutes
+npm run bench -- --quick    a smoke run, also of each of these: under 40 s, and its figures say little
 `
 
 /** How long each measurement lasts. */
@@ -29,28 +34,34 @@ const quick: typeof full = {
   jobs: { count: 400, forMs: 0 },
 }
 
+/** What is measured, by the argument that asks for it; a quick run is asked for beside. */
+const modes: Record<string, ((isQuick: boolean) => Promise<string>) | undefined> = {
+  '': measure,
+  '--memory': measureMemory,
+  '--signing': measureSigning,
+  '--streams': measureStreams,
+  '--state': measureState,
+}
+
 async function main(args: string[]): Promise<void> {
-  if (args.some((arg) => !['--quick', '--memory', '--signing'].includes(arg))) {
+  const [mode, ...more] = args.filter((arg) => arg !== '--quick')
+  const measureMode = modes[mode ?? '']
+  if (!measureMode || more.length > 0) {
     process.stdout.write(usage)
     process.exitCode = args[0] === '--help' ? 0 : 2
     return
   }
-  const plan = args.includes('--quick') ? quick : full
   await sweepDeadRuns()
   endOnSignals()
   try {
-    const measured = args.includes('--memory')
-      ? measureMemory()
-      : args.includes('--signing')
-        ? measureSigning()
-        : measure(plan)
-    process.stdout.write(`${await measured}\n`)
+    process.stdout.write(`${await measureMode(args.includes('--quick'))}\n`)
   } finally {
     await removeRun(runFolder())
   }
 }
 
-async function measure(plan: typeof full): Promise<string> {
+async function measure(isQuick: boolean): Promise<string> {
+  const plan = isQuick ? quick : full
   const loadBefore = load()
   say('starting an engine, Redis, an API and a worker')
   const setting = await startSetting()
@@ -73,11 +84,6 @@ function endOnSignals(): void {
       void removeRun(runFolder()).finally(() => process.exit(128 + constants.signals[signal]))
     })
   }
-}
-
-/** Standard output is for the figures alone. */
-function say(step: string): void {
-  process.stderr.write(`bench: ${step} (after ${Math.round(performance.now() / 1000)} s)\n`)
 }
 
 void main(process.argv.slice(2)).then(

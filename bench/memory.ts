@@ -2,7 +2,6 @@ import { Worker } from 'bullmq'
 import { type Fleet, openFleet } from '@deblox/fleet/fleet'
 import { keysFrom, newKeys } from '@deblox/fleet/signing/api-keys'
 import { trustIn } from '@deblox/fleet/signing/trust'
-import type { IndexedRow } from '@deblox/fleet/index'
 import { newJobId, type SignedJob, type SlotResult } from '@deblox/fleet/job'
 import { counts, dockTopic } from '@deblox/fleet/names'
 import { copiedResult } from '@deblox/fleet/outcomes'
@@ -10,6 +9,7 @@ import { failureText } from '@deblox/fleet/standing'
 import { connectRedis, type RedisClient, whenReady } from '@deblox/fleet/redis'
 import type { SlotReturn } from '@deblox/fleet/topics'
 import { startRedis } from '../test/support/redis'
+import { indexRow, usedMemory } from './rows'
 
 interface Kind {
   params: Record<string, unknown>
@@ -184,6 +184,8 @@ async function measureDocks(fleet: Fleet) {
       true,
     )
   }
+  // What it tells of changes is bounded, however many there are.
+  await fleet.redis.unlink(fleet.keys.changes)
   const rows = (await usedMemory(fleet)) - before - dock
   for (let n = 0; n < 1_000; n++) {
     const key = fleet.keys.idempotency(n.toString(16).padStart(64, '0'))
@@ -192,34 +194,4 @@ async function measureDocks(fleet: Fleet) {
   }
   const keys = (await usedMemory(fleet)) - before - dock - rows
   return { dock: dock / many, row: rows / many / each, key: keys / 1_000 }
-}
-
-const indexRow = (dock: string, n: number): IndexedRow => ({
-  id: n.toString(16).padStart(64, '0'),
-  name: `shop-frontend-${n}`,
-  dock,
-  image: 'registry.example.com/team/application:2026-11-01',
-  state: 'running',
-  status: 'Up 3 days',
-  owner: 'someone',
-  labels: {
-    'deblox.job': newJobId(),
-    'deblox.slot': '1',
-    'deblox.epoch': '1',
-    'deblox.owner': 'someone',
-    team: 'shop',
-  },
-  createdAt: '2026-01-01T00:00:00.000Z',
-  observedAt: '2026-01-01T00:00:00.000Z',
-})
-
-/** Without the buffers of connections, and when what was unlinked has been freed. */
-async function usedMemory({ redis }: Fleet): Promise<number> {
-  for (let last = -1; ;) {
-    const info = await redis.info('memory')
-    const field = (name: string): number => Number(new RegExp(`${name}:(\\d+)`).exec(info)?.[1] ?? 0)
-    const used = field('used_memory') - field('mem_clients_normal') - field('mem_not_counted_for_evict')
-    if (field('lazyfree_pending_objects') === 0 && Math.abs(used - last) < 4_096) return used
-    last = used
-  }
 }

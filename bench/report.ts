@@ -1,8 +1,9 @@
 import { best, type Churn } from './churn'
 import type { JobRates, Rates } from './job-rates'
 import { concurrency } from './job-sides'
-import type { StartStop, Times } from './start-stop'
+import type { StartStop } from './start-stop'
 import { median, p99 } from './statistics'
+import type { Times } from './times'
 
 export interface Figures {
   startStop: StartStop
@@ -36,7 +37,7 @@ export function report({ startStop, churn, jobRates }: Figures): string {
   ].join('\n')
 }
 
-function timesRow(name: string, { fleet, direct }: Times, aim = ''): string {
+export function timesRow(name: string, { fleet, direct }: Times, aim = ''): string {
   const added = median(fleet) - median(direct)
   const figures = [median(fleet), median(direct), added, p99(fleet), p99(direct)].map((ms) => ms.toFixed(1))
   return row([name, ...figures, (median(fleet) / median(direct)).toFixed(2), aim])
@@ -56,4 +57,4 @@ function rateRow(name: string, { fleet, bare }: Rates, aim = ''): string {
   return row([name, median(fleet).toFixed(0), median(bare).toFixed(0), ratio.toFixed(2), aim])
 }
 
-const row = (cells: string[]): string => `| ${cells.join(' | ')} |`
+export const row = (cells: string[]): string => `| ${cells.join(' | ')} |`

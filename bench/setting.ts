@@ -17,7 +17,12 @@ export interface Setting {
   hostname: string
   /** Where the API listens. */
   url: string
+  api: RunningProcess
   worker: RunningProcess
+  /** The programs that are measured: a copy of the build. */
+  programs: string
+  /** The environment of both programs. */
+  common: Record<string, string>
 }
 
 const prefix = 'bench'
@@ -39,26 +44,31 @@ export async function startSetting(): Promise<Setting> {
   const dock = { DOCK_HOSTNAME: hostname, DOCKER_HOST: engine.dockerHost, DEBLOX_DOCK_POLICY: policy }
   const worker = startFrom(programs, 'worker', { ...common, ...dock })
   await eventually(() => isReady(url, [api, worker]), undefined, { within: 30_000, what: 'the dock is ready' })
-  return { engine, redis, prefix, hostname, url, worker }
+  return { engine, redis, prefix, hostname, url, api, worker, programs, common }
 }
 
 /** Starts a program with its log in a file, as a service manager would: reading it here would take part of the time. */
-function startFrom(folder: string, program: string, env: Record<string, string>): RunningProcess {
+export function startFrom(
+  folder: string,
+  program: 'api' | 'worker',
+  env: Record<string, string>,
+  { name = program, nodeArgs = [] }: { name?: string; nodeArgs?: string[] } = {},
+): RunningProcess {
   const main = join(folder, 'apps', program, 'dist/main.js')
-  const args = ['-c', 'exec "$0" "$@" >"$LOG"', process.execPath, ...profiling(program), main]
+  const args = ['-c', 'exec "$0" "$@" >"$LOG"', process.execPath, ...nodeArgs, ...profiling(name), main]
   return new RunningProcess({
-    name: program,
+    name,
     command: 'sh',
     args,
     cwd: folder,
-    env: { ...env, LOG: join(folder, `${program}.log`) },
+    env: { ...env, LOG: join(folder, `${name}.log`) },
   })
 }
 
 /** With BENCH_PROFILE=FOLDER the programs leave a CPU profile there when they stop. */
-function profiling(program: string): string[] {
+function profiling(name: string): string[] {
   const folder = process.env['BENCH_PROFILE']
-  return folder ? ['--cpu-prof', '--cpu-prof-dir', folder, '--cpu-prof-name', `${program}.cpuprofile`] : []
+  return folder ? ['--cpu-prof', '--cpu-prof-dir', folder, '--cpu-prof-name', `${name}.cpuprofile`] : []
 }
 
 async function isReady(url: string, processes: RunningProcess[]): Promise<boolean> {

@@ -1,13 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { call } from './http'
 import type { Setting } from './setting'
+import { noTimes, rounds, timeOf, type Times } from './times'
 import { undisturbed } from './undisturbed'
-
-/** Times in milliseconds, one for each round. */
-export interface Times {
-  fleet: number[]
-  direct: number[]
-}
 
 export interface StartStop {
   start: Times
@@ -73,20 +68,6 @@ async function startAndStop(way: Way): Promise<{ start: number; stop: number }> 
   await pause(gapMs)
   return { start, stop }
 }
-
-async function timeOf(task: () => Promise<unknown>): Promise<number> {
-  const began = performance.now()
-  await task()
-  return performance.now() - began
-}
-
-async function rounds(ms: number, round: () => Promise<void>): Promise<void> {
-  const end = performance.now() + ms
-  do await round()
-  while (performance.now() < end)
-}
-
-const noTimes = (): Times => ({ fleet: [], direct: [] })
 
 const sum = (one: Times, other: Times): Times => ({
   fleet: one.fleet.map((ms, n) => ms + (other.fleet[n] ?? 0)),

@@ -8,7 +8,7 @@ import { takesBody, type Route } from '../apps/api/src/route'
 import { askers, bodyOf, roleOf } from '../apps/api/src/testing/matrix'
 import { openGate } from '../apps/api/src/testing/open-gate'
 import { useGuardedApi } from './support/guarded-api'
-import { actionOf, requestsTo } from './support/registry-requests'
+import { requestsTo } from './support/registry-requests'
 
 /** The holes of others that are about who asks for what; those about containers are in e2e/advisories.test.ts. */
 
@@ -38,8 +38,8 @@ describe('CVE-2026-48742: the layer of policies was switched off, and ids led ac
 
   test('whom the table does not name is refused by every route of the registry', async () => {
     const wrong: string[] = []
-    for (const { name, method, path, body } of registry.served()) {
-      const policy = policies.get(actionOf(name)?.name ?? name)
+    for (const { name, permission, method, path, body, upgrades } of registry.served()) {
+      const policy = policies.get(permission)
       if (!policy || policy.reach === 'public') continue
       const refused = askers.filter((asker) => {
         const role = roleOf[asker]
@@ -53,11 +53,13 @@ describe('CVE-2026-48742: the layer of policies was switched off, and ids led ac
         const expected = roleOf[asker] === undefined ? [401, 429] : [403]
         // Containers are hidden from an auditor, whatever he may.
         if (policy.reach === 'container') expected.push(404)
+        // What is no WebSocket is told so, whoever is known.
+        if (upgrades) expected.push(426)
         if (!expected.includes(status)) wrong.push(`${asker}: ${name}: ${status}`)
       }
     }
     expect(wrong).toEqual([])
-  })
+  }, 30_000)
 })
 
 describe('CVE-2026-45632: whoever was known could have what was others’', () => {
@@ -124,4 +126,4 @@ test('CVE-2025-64423: of what anybody is shown nothing has a token in it, nor wh
       expect([name, secrets.filter((secret) => told.includes(secret))]).toEqual([name, []])
     }
   }
-})
+}, 30_000)

@@ -48,8 +48,8 @@ test('there is a folder for every version up to this one', () => {
 
 test.each(versions)('%s has a payload of every action that there is, or was then', (version) => {
   const own = new Set(jobs.filter((one) => one.version === version).map(({ data }) => actionOf(data)))
-  const missing = [...actions.keys()].filter((name) => !own.has(name))
-  // Actions that are younger than a version need no payload of it.
+  const missing = [...actions.values()].filter(({ name, effect }) => effect !== 'read' && !own.has(name))
+  // Actions that are younger than a version need no payload of it; what only reads is put on no topic any more.
   expect(version === versions.at(-1) ? missing : []).toEqual([])
   expect(own.size).toBeGreaterThan(10)
 })

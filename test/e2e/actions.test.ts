@@ -1,5 +1,6 @@
 import { actions } from '@deblox/actions/registry'
 import type Docker from 'dockerode'
+import { eventually } from '../support/eventually'
 import { startFleet, type Fleet } from '../support/fleet'
 import type { Reply } from '../support/http'
 import { startRegistry, type Registry } from '../support/registry'
@@ -125,6 +126,25 @@ test('inspect-container answers what Docker says, with sizes where asked', async
   const made = await create(fleet)
   expect((await request('GET', `/v1/containers/${made.id}`)).body).toEqual(await inspect(fleet, made))
   expect((await request('GET', `/v1/containers/${made.id}?size=true`)).body).toMatchObject({ SizeRw: 0 })
+})
+
+test('top-container and list-changes tell what runs, and what it has changed in its files', async () => {
+  const made = await create(fleet, { cmd: ['sh', '-c', 'touch /made && sleep 60'], init: true, start: true })
+  const top = await request('GET', `/v1/containers/${made.id}/top`)
+  expect(top.body).toMatchObject({ Titles: expect.arrayContaining(['PID', 'CMD']), Processes: expect.any(Array) })
+  const changes = async () => (await request('GET', `/v1/containers/${made.id}/changes`)).body as unknown
+  await eventually(async () => expect(JSON.stringify(await changes())).toContain('/made'))
+})
+
+test('top-container lists processes, and list-changes the files that the image has otherwise', async () => {
+  const made = await create(fleet, { cmd: ['sh', '-c', 'touch /new; exec sleep 4321'] })
+  await expectDone(request('POST', `/v1/containers/${made.id}/start`))
+  const top = async (query = '') => (await request('GET', `/v1/containers/${made.id}/top${query}`)).body
+  await eventually(async () => expect(JSON.stringify(await top())).toContain('sleep 4321'))
+  expect(await top('?psArgs=-o%20pid,comm')).toMatchObject({ Titles: ['PID', 'COMMAND'] })
+  await expectRefused(request('GET', `/v1/containers/${made.id}/top?psArgs=auxe`), 400, 'invalid_request')
+  const changes = async () => (await request('GET', `/v1/containers/${made.id}/changes`)).body
+  await eventually(async () => expect((await changes()).items).toContainEqual({ Path: '/new', Kind: 1 }))
 })
 
 test('register and unregister change the set of known docks', async () => {

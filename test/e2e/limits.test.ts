@@ -4,7 +4,7 @@ import { type Reply, send } from '../support/http'
 import { RunningProcess } from '../support/processes'
 import { connect, type Socket } from 'node:net'
 import { freePort } from '../support/free-port'
-import { accepted, ended, jobIn } from './jobs'
+import { ended, jobIn } from './jobs'
 import { expectRefused } from './replies'
 import { stateFolder } from '../support/run-folder'
 
@@ -22,7 +22,7 @@ beforeAll(async () => {
 afterAll(() => fleet.stop(), 60_000)
 
 const ask = (dock: string): Promise<Reply> =>
-  fleet.request(fleet.api, 'GET', `/v1/docks/${dock}/images`, undefined, respondAsync)
+  fleet.request(fleet.api, 'POST', '/v1/containers', { image: 'busybox', hostname: dock }, respondAsync)
 
 /** Asks until it is refused, and gives the ids of what was accepted, and the refusal. */
 async function untilRefused(dock: string): Promise<{ ids: string[]; refusal: Reply }> {
@@ -47,12 +47,12 @@ test('what waits for one dock is bounded; other docks are not affected, and it i
   expect(problem).toMatchObject({ limit: 'queue-depth', dock: 'dock1', most: depth, waiting: depth })
   expect(refusal.headers.get('retry-after')).toMatch(/^[1-9]\d*$/)
   expect(ids.length).toBe(depth)
-  await ended(fleet, await accepted(fleet, 'GET', '/v1/docks/dock2/images'))
+  await ended(fleet, jobIn(await ask('dock2')))
 
   worker.resume()
   const jobs = await Promise.all(ids.map((id) => ended(fleet, id, { within: 30_000 })))
   expect(jobs.map(({ state, error }) => error ?? state)).toEqual(ids.map(() => 'completed'))
-  await ended(fleet, await accepted(fleet, 'GET', '/v1/docks/dock1/images'))
+  await ended(fleet, jobIn(await ask('dock1')))
 }, 60_000)
 
 test('a repeated request is not refused, however full it is', async () => {

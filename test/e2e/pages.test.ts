@@ -62,7 +62,7 @@ describe('/openapi.json', () => {
       expect(named.every(({ required }) => required)).toBe(true)
       for (const { schema } of operation.parameters) expect(schema).toBeInstanceOf(Object)
       for (const [status, answer] of Object.entries(operation.responses)) {
-        expect(status).toMatch(/^([2-5]\d\d|default)$/)
+        expect(status).toMatch(/^(101|[2-5]\d\d|default)$/)
         expect(answer.description).not.toBe('')
       }
     }
@@ -124,7 +124,8 @@ test('/metrics counts jobs by action and outcome, times them, and shows the topi
 
 test('/metrics shows a job that waits, and a dock whose worker has gone', async () => {
   await fleet.dock('dock2').worker.stop()
-  await fleet.request(fleet.api, 'GET', '/v1/docks/dock2/images', undefined, { Prefer: 'respond-async' })
+  const later = { Prefer: 'respond-async' }
+  await fleet.request(fleet.api, 'POST', '/v1/docks/dock2/images', { image: 'busybox' }, later)
 
   expect(await metrics()).toMatchObject({
     'deblox_queue_depth{topic="deblox.docker.dock2",state="waiting"}': 1,

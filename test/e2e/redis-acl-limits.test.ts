@@ -36,7 +36,9 @@ describe('the user of one dock', () => {
 
   const topic = (hostname: string) => `${prefix}:deblox.docker.${hostname}`
   const others = ['dock2', 'dock2.example.com'].flatMap((hostname) => [
-    ...(['dock', 'lease', 'identity', 'containers', 'cancels'] as const).map((family) => keys[family](hostname)),
+    ...(['dock', 'lease', 'identity', 'containers', 'images', 'volumes', 'networks', 'calls', 'cancels'] as const).map(
+      (family) => keys[family](hostname),
+    ),
     ...['wait', 'active', 'meta', 'events', 'id', '1', '1:lock', 'completed'].map(
       (name) => `${topic(hostname)}:${name}`,
     ),

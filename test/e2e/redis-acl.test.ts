@@ -86,6 +86,8 @@ async function expectRefusedOnly(begin: string): Promise<void> {
   expect(started.flatMap(({ lines }) => lines).filter((line) => line.includes('NOPERM'))).toEqual([])
 }
 
+const later = { Prefer: 'respond-async' }
+
 test('docks join, and all of them are ready', async () => {
   await eventually(async () => {
     const { body } = await ask('GET', '/v1/docks')
@@ -110,6 +112,7 @@ test('containers are made on any dock, on one, and on all, and live their lives'
     await expectDone(200, 'POST', `/v1/containers/here/${verb}`)
   }
   await expectDone(200, 'GET', '/v1/docks/dock2/images')
+  await expectDone(200, 'GET', '/v1/images')
   await eventually(async () => expect((await ask('GET', '/v1/containers')).body.items).toHaveLength(8))
   await expectDone(200, 'DELETE', '/v1/containers/here?force=true')
   await expectNothingRefused()
@@ -120,7 +123,7 @@ test('templates, drains, cancels, retries and pages work', async () => {
   await expectDone(200, 'PATCH', '/v1/docks/dock1', { drain: true })
   await expectDone(201, 'POST', '/v1/containers', { template: 'small' })
   await expectDone(200, 'PATCH', '/v1/docks/dock1', { drain: false })
-  const { body } = await ask('GET', '/v1/docks/dock1/containers', undefined, { Prefer: 'respond-async' })
+  const { body } = await ask('POST', '/v1/containers', { image: 'busybox', hostname: 'dock1' }, later)
   expect([200, 202, 409]).toContain((await ask('POST', `/v1/jobs/${body.job.id}/cancel`)).status)
   for (const path of ['/v1/jobs', '/metrics', '/jobs', '/jobs/api/queues?activeQueue=deblox.docker.dock1', '/readyz']) {
     await expectDone(200, 'GET', path)
@@ -131,7 +134,7 @@ test('templates, drains, cancels, retries and pages work', async () => {
 test('a job whose worker was killed runs again, and a dock that comes back takes its own', async () => {
   const worker = workers.get('dock2')
   await worker?.pause()
-  const { body } = await ask('GET', '/v1/docks/dock2/containers', undefined, { Prefer: 'respond-async' })
+  const { body } = await ask('POST', '/v1/containers', { image: 'busybox', hostname: 'dock2' }, later)
   worker?.resume()
   await eventually(async () => expect((await ask('GET', `/v1/jobs/${body.job.id}`)).body.state).toBe('completed'))
   await worker?.stop()

@@ -25,6 +25,16 @@ const requests: [string, string, object?][] = [
   ['POST /v1/containers/{id}/rename', `/v1/containers/${id}/rename`, { name: 'other' }],
   ['POST /v1/containers/{id}/update', `/v1/containers/${id}/update`, { cpus: 1 }],
   ['POST /v1/containers/{id}/transfer', `/v1/containers/${id}/transfer`, { owner: 'anna' }],
+  ...['changes', 'export', 'logs', 'stats', 'top', 'wait'].map((what): [string, string] => [
+    `GET /v1/containers/{id}/${what}`,
+    `/v1/containers/${id}/${what}`,
+  ]),
+  ['GET /v1/containers/{id}/archive', `/v1/containers/${id}/archive?path=/etc`],
+  ['PUT /v1/containers/{id}/archive', `/v1/containers/${id}/archive?path=/etc`],
+  ['POST /v1/containers/{id}/exec', `/v1/containers/${id}/exec`, { cmd: ['true'] }],
+  ['GET /v1/logs', '/v1/logs?template=test'],
+  ['GET /v1/events', '/v1/events'],
+  ...['images', 'networks', 'volumes'].map((what): [string, string] => [`GET /v1/${what}`, `/v1/${what}`]),
   ['GET /v1/docks', '/v1/docks'],
   ['GET /v1/docks/{hostname}', '/v1/docks/dock1'],
   ['PUT /v1/docks/{hostname}', '/v1/docks/dock1', {}],
@@ -41,6 +51,7 @@ const requests: [string, string, object?][] = [
   ['DELETE /v1/templates/{name}', '/v1/templates/other'],
   ['GET /v1/jobs', '/v1/jobs'],
   ['GET /v1/jobs/{id}', `/v1/jobs/${job}`],
+  ['GET /v1/jobs/{id}/events', `/v1/jobs/${job}/events`],
   ['POST /v1/jobs/{id}/cancel', `/v1/jobs/${job}/cancel`],
   ['POST /v1/jobs/{id}/retry', `/v1/jobs/${job}/retry`],
   ['GET /v1/tokens', '/v1/tokens'],
@@ -76,7 +87,9 @@ test('these requests are all that there are, but for those that need no Redis', 
   const routes = Object.entries(body.paths as Record<string, object>).flatMap(([path, methods]) =>
     Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
   )
-  const alone = ['GET /healthz', 'GET /v1/me']
+  // Without a WebSocket the last two are refused before anything is looked up.
+  const sockets = ['exec', 'attach'].map((what) => `GET /v1/containers/{id}/${what}`)
+  const alone = ['GET /healthz', 'GET /v1/me', ...sockets]
   expect(requests.map(([route]) => route).sort()).toEqual(routes.filter((route) => !alone.includes(route)).sort())
 })
 

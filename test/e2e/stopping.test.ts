@@ -24,8 +24,8 @@ test('on SIGTERM an API sends those who wait to their jobs at once, and takes no
   const [first, second] = [fleet.apiNumber(1), fleet.apiNumber(2)]
   const { worker } = fleet.dock('dock1')
   await worker.pause()
-  const path = '/v1/docks/dock1/images'
-  const own = Array.from({ length: 20 }, () => fleet.request(first, 'GET', path))
+  const some = { image: 'busybox', hostname: 'dock1' }
+  const own = Array.from({ length: 20 }, () => fleet.request(first, 'POST', '/v1/containers', some))
   // This one waits for a job that the other replica accepted.
   const key = { 'Idempotency-Key': 'followed' }
   const body = { image: 'busybox', hostname: 'dock1', name: 'followed' }
@@ -125,8 +125,7 @@ async function load({ id }: Made, round: number): Promise<string[]> {
   const ids = [accepted(fleet, 'POST', '/v1/containers', on(`own-${round}`))]
   ids.push(accepted(fleet, 'POST', '/v1/containers', { image: 'busybox', name: `any-${round}` }))
   for (let n = 0; n < 5; n++) {
-    ids.push(accepted(fleet, 'GET', `/v1/containers/${id}`))
-    ids.push(accepted(fleet, 'GET', '/v1/docks/dock1/images'))
+    for (const cpuShares of [512, 1024]) ids.push(accepted(fleet, 'POST', `/v1/containers/${id}/update`, { cpuShares }))
     ids.push(accepted(fleet, 'POST', `/v1/containers/${id}/rename`, { name: `renamed-${round}-${n}` }))
   }
   return Promise.all(ids)

@@ -97,13 +97,17 @@ function send({ method, path, headers, body }: Request): Promise<{ status: numbe
       const chunks: Buffer[] = []
       response.on('data', (chunk: Buffer) => chunks.push(chunk))
       response.on('error', reject)
-      response.on('end', () => {
-        const text = Buffer.concat(chunks).toString()
-        resolve({ status: response.statusCode ?? 0, type: response.headers['content-type'] ?? '', text })
-      })
+      const [status, type] = [response.statusCode ?? 0, response.headers['content-type'] ?? '']
+      response.on('end', () => resolve({ status, type, text: Buffer.concat(chunks).toString() }))
+      if (status !== 200 || !lasting.test(type)) return
+      // It goes on for as long as somebody listens.
+      resolve({ status, type, text: '' })
+      response.destroy()
     })
     request.end(body)
   })
 }
+
+const lasting = /^(text\/event-stream|application\/x-ndjson|text\/plain)/
 
 const asBytes = (path: string): string => path.replace(/[^\x21-\xff]/g, '_')

@@ -187,6 +187,8 @@ const fixedAnswers: Record<string, Answer | undefined> = {
   '/info': { status: 200, body: { NCPU: 2, MemTotal: 2 ** 32, OperatingSystem: 'fake', ServerVersion: '20.10.24' } },
   '/version': { status: 200, body: { Version: '20.10.24', ApiVersion: '1.41' } },
   '/images/json': { status: 200, body: [{ Id: 'sha256:1', RepoTags: ['busybox:latest'], Size: 1, Created: 1 }] },
+  '/volumes': { status: 200, body: { Volumes: [], Warnings: null } },
+  '/networks': { status: 200, body: [] },
   '/images/create': { status: 200, body: { status: 'Status: Image is up to date' } },
   '/images/busybox/json': { status: 200, body: { Id: 'sha256:1', RepoTags: ['busybox:latest'], Size: 1 } },
 }

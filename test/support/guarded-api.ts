@@ -1,9 +1,10 @@
-import { createServer, type Server } from 'node:http'
+import type { Server } from 'node:http'
 import { mkdtempSync, rmSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
 import { once } from 'node:events'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { callsTo } from '@deblox/fleet/calls/caller'
 import type { IndexedRow } from '@deblox/fleet/index'
 import { type JobRecord, newJobId } from '@deblox/fleet/job'
 import { memoryWatchOf } from '@deblox/fleet/memory'
@@ -14,9 +15,13 @@ import type { Admission } from '../../apps/api/src/admission'
 import { createApp } from '../../apps/api/src/app'
 import { readConfig } from '../../apps/api/src/config'
 import { guardOf, openKeys } from '../../apps/api/src/guard'
+import { JobFollower } from '../../apps/api/src/job-follower'
+import { FleetCopy } from '../../apps/api/src/live/fleet-copy'
+import { httpServer } from '../../apps/api/src/http-server'
 import { metricsOf } from '../../apps/api/src/metrics'
 import { allRoutes } from '../../apps/api/src/routes'
 import type { Route } from '../../apps/api/src/route'
+import { Places } from '../../apps/api/src/streams/places'
 import { Waiter } from '../../apps/api/src/wait'
 import { type Asker, askers, type ObjectKind, ownerOf, roleOf, subjectOf } from '../../apps/api/src/testing/matrix'
 
@@ -43,15 +48,34 @@ export function useGuardedApi() {
     const config = readConfig({ DEBLOX_STATE_DIR: folder, DEBLOX_RATE_PER_IDENTITY: '0', DEBLOX_RATE_PER_ADDRESS: '0' })
     const log = pino({ level: 'silent' }, { write: () => undefined })
     const metrics = metricsOf(fleet, memoryWatchOf(use.redis()))
-    guard = guardOf(fleet, await openKeys(config), config, metrics, log)
+    const keys = await openKeys(config)
+    guard = guardOf(fleet, keys, config, metrics, log)
+    const calls = callsTo({ fleet, url: use.server().url, keys, onError: () => undefined })
     const waiter = new Waiter(fleet.jobs)
     const admission = { job: async () => {}, template: async () => {} } as Admission
-    const desk = { ...guard, fleet, auth: config.AUTH, waiter, admission, replyTo: fleet.keys.replies('this') }
+    const copy = new FleetCopy({ fleet, url: use.server().url, onError: () => undefined })
+    await copy.start()
+    const desk = {
+      ...guard,
+      fleet,
+      auth: config.AUTH,
+      waiter,
+      admission,
+      replyTo: fleet.keys.replies('this'),
+      calls,
+      copy,
+      follower: new JobFollower(fleet.jobs),
+      places: new Places(Infinity),
+    }
     routes = allRoutes(desk, metrics.route)
     const { gate, edges, onDecided } = guard
-    server = createServer(createApp({ routes, pages: [], gate, edges, onDecided, log })).listen(0, '127.0.0.1')
+    server = httpServer(createApp({ routes, pages: [], gate, edges, onDecided, log })).listen(0, '127.0.0.1')
     await once(server, 'listening')
-    stop = () => guard.stop()
+    stop = async () => {
+      copy.stop()
+      await calls.close()
+      await guard.stop()
+    }
     await makeTokens()
     await makeContainers()
   })

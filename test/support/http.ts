@@ -10,7 +10,7 @@ export interface Reply {
 
 /**
  * Sends one request. An object is sent as JSON; a string, a stream of bytes or nothing as they are. Rejects where the answer
- * has not come within so many milliseconds.
+ * has not come within so many milliseconds; of server-sent events, which have no end, the beginning is the answer.
  */
 export async function send(
   url: string,
@@ -27,9 +27,20 @@ export async function send(
     redirect: 'manual',
     signal: AbortSignal.timeout(within),
   })
-  const text = await response.text()
+  const text = isEndless(response) ? await beginningOf(response) : await response.text()
   const isJson = /[/+]json\b/.test(response.headers.get('content-type') ?? '')
   return { status: response.status, headers: response.headers, body: isJson ? JSON.parse(text) : text }
+}
+
+const isEndless = ({ headers }: Response): boolean =>
+  headers.get('content-type')?.startsWith('text/event-stream') ?? false
+
+/** Whoever asks as for an ordinary answer hears what server-sent events begin with, and leaves. */
+async function beginningOf({ body }: Response): Promise<string> {
+  const reader = body?.getReader()
+  const { value } = (await reader?.read()) ?? {}
+  await reader?.cancel()
+  return value ? Buffer.from(value).toString() : ''
 }
 
 /** Runs the real curl, whose exact requests the documents of 2014 are sent with. Arguments reach it as they are, past any shell. */

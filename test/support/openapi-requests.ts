@@ -58,6 +58,10 @@ const right: Record<string, readonly unknown[]> = {
   restart: ['no', 'on-failure:3'],
   cpus: [0.5, 1],
   timeout: [0, 3600],
+  label: ['a', 'a=b'],
+  since: ['10m', '2026-11-23T07:30:00Z'],
+  tail: ['all', 5],
+  path: ['/tmp'],
   signal: ['SIGTERM', '9'],
 }
 

@@ -3,7 +3,7 @@ import { request } from 'node:http'
 import type { Action } from '@deblox/actions/define-action'
 import { actions } from '@deblox/actions/registry'
 import { pathFields, takesBody as takes, type Route } from '../../apps/api/src/route'
-import { type Asker, bodyOf, routesElse } from '../../apps/api/src/testing/matrix'
+import { type Asker, bodyOf, callRoutes, routesElse } from '../../apps/api/src/testing/matrix'
 import type { useGuardedApi } from './guarded-api'
 import { type Reply, send } from './http'
 
@@ -11,9 +11,14 @@ import { type Reply, send } from './http'
 export interface Served {
   /** `METHOD /path/:field` */
   name: string
+  /** What it asks for: the name of an action or of a kind of calls, or its own. */
+  permission: string
   method: string
+  /** With a query, where it takes one to be right, or to end. */
   path: string
   fields: string[]
+  /** Whether it speaks WebSocket only, and answers 426 to what is asked here. */
+  upgrades: boolean
   takesBody: boolean
   /** What it is asked with where it takes a body: a right one, so that nothing but the path can be wrong. */
   body: object | undefined
@@ -31,7 +36,17 @@ export function requestsTo(api: ReturnType<typeof useGuardedApi>) {
       api.routes().map((name) => {
         const [method = '', path = ''] = name.split(' ')
         const takesBody = takes(method as Route['method'])
-        return { name, method, path, fields: pathFields(path), takesBody, body: takesBody ? bodyFor(name) : undefined }
+        const called = calledBy(name)
+        return {
+          name,
+          permission: actionOf(name)?.name ?? called?.name ?? name,
+          method,
+          path: `${path}${called?.query ?? queries[name] ?? ''}`,
+          fields: pathFields(path),
+          upgrades: called?.upgrades ?? false,
+          takesBody,
+          body: takesBody ? bodyFor(name) : undefined,
+        }
       }),
 
     /** The path with a value that fits in each parameter, but for those that are given. */
@@ -67,6 +82,10 @@ export function requestsTo(api: ReturnType<typeof useGuardedApi>) {
 /** The action that a route asks for, if any. */
 export const actionOf = (route: string): Action | undefined => [...actions.values()].find(({ http }) => http === route)
 
+const calledBy = (route: string) => callRoutes.find(({ method, path }) => route === `${method} ${path}`)
+
+const queries: Record<string, string> = { 'GET /v1/events': '?lastEventId=none', 'GET /v1/logs': '?label=none' }
+
 function fitting(path: string, container: string): Record<string, string> {
   const fields = { hostname: 'dock-1', name: 'mine', image: 'busybox', owner: 'zoe' }
   if (path.startsWith('/v1/tokens')) return { ...fields, id: '0000000000000000' }
@@ -75,10 +94,10 @@ function fitting(path: string, container: string): Record<string, string> {
 }
 
 function bodyFor(route: string): object {
-  const action = actionOf(route)
+  const named = actionOf(route) ?? calledBy(route)
   if (route === 'POST /') return { action: 'list-containers' }
   // What is in the path must not be in the body, too.
-  const all: Record<string, unknown> = { ...(action ? bodyOf(action.name, 'admin') : routesElse[route]?.body) }
+  const all: Record<string, unknown> = { ...(named ? bodyOf(named.name, 'admin') : routesElse[route]?.body) }
   const inPath = pathFields(route)
   return Object.fromEntries(Object.entries(all).filter(([name]) => !inPath.includes(name)))
 }

@@ -49,6 +49,15 @@ export function accessTo(index: Pick<FleetIndex, 'locate'>, grants: () => Promis
       }
     },
 
+    /** Of these containers those that the caller may use so. */
+    async those(identity: Identity, permission: Permission, rows: readonly IndexedRow[]): Promise<Found[]> {
+      const all = await grantsFor(identity)
+      return rows.flatMap((row) => {
+        const decision = decide(identity, permission, row, all)
+        return decision.verdict === 'allowed' ? [{ row, given: decision.given }] : []
+      })
+    },
+
     /** What the caller is shown of lists; undefined where that is all. */
     view: async (identity: Identity): Promise<View | undefined> => viewOf(identity, await grantsFor(identity)),
   }

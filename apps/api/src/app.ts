@@ -16,7 +16,7 @@ import { readPrefer } from './prefer'
 import { type About, type Answer, type Caller, hasFieldsInBody, pathFields, policyOfRoute, type Route } from './route'
 import { mayTakeLong } from './slow-senders'
 import { CallerLeft, Outgoing } from './streams/outgoing'
-import { isUpgrade, takeOver } from './upgrade'
+import { isUpgrade, requireHandshake, takeOver } from './upgrade'
 
 export interface AppDeps {
   routes: readonly Route[]
@@ -80,7 +80,7 @@ function handlerOf(route: Route, deps: AppDeps): RequestHandler {
       async (known) => {
         if (policy.reach !== 'container') requireUse(known.identity, permission)
         const caller = callerOf(request, response, known, about, deps)
-        if (route.upgrades !== undefined && !isUpgrade(request)) throw upgradeRequired(route)
+        if (route.upgrades !== undefined) requireHandshake(request, route.upgrades)
         if (!route.raw) await bodyOf(request, response)
         else if (route.method !== 'GET') mayTakeLong(request)
         const answered = await route.handle(readFields(route, request), caller)
@@ -114,10 +114,7 @@ function callerOf(
   about: About,
   { gate, stopping }: AppDeps,
 ): Caller {
-  const gone = new AbortController()
-  // Of one who asks for a WebSocket the answer is over long before he leaves.
-  const line = isUpgrade(request) ? request.socket : response
-  line.once('close', () => gone.abort(new CallerLeft('the caller has left')))
+  const gone = leavingOf(request, response)
   const key = request.get('idempotency-key')
   if (key !== undefined && !/^[\x21-\x7e]{1,255}$/.test(key)) {
     throw new DebloxError('invalid_request', 'Idempotency-Key: expected 1 to 255 visible ASCII characters, got others')
@@ -129,8 +126,8 @@ function callerOf(
     address: gate.addressOf(request),
     requestId: gate.requestIdOf(request),
     prefer: readPrefer(request.get('prefer')),
-    gone: gone.signal,
-    over: stopping ? AbortSignal.any([gone.signal, stopping]) : gone.signal,
+    gone,
+    over: stopping ? AbortSignal.any([gone, stopping]) : gone,
     async still() {
       const now = await gate.still(request)
       if (!now) throw unauthenticated()
@@ -140,6 +137,17 @@ function callerOf(
     header: (name) => request.get(name),
     ...(key === undefined ? {} : { idempotencyKey: key }),
   }
+}
+
+/** Aborts when the caller leaves. He may have done so already, while it was being found out who he is. */
+function leavingOf(request: Request, response: Response): AbortSignal {
+  const gone = new AbortController()
+  const leave = () => gone.abort(new CallerLeft('the caller has left'))
+  // Of one who asks for a WebSocket the answer is over long before he leaves.
+  const line = isUpgrade(request) ? request.socket : response
+  if (line.destroyed || line.closed) leave()
+  else line.once('close', leave)
+  return gone.signal
 }
 
 /** The request's fields from path, query and body, validated. Each may come from one place only. */
@@ -196,9 +204,6 @@ function sendWhole(response: Response, { status, body, headers = {} }: Answer): 
   else response.json(body)
 }
 
-const upgradeRequired = ({ upgrades }: Route): DebloxError =>
-  new DebloxError('upgrade_required', `Upgrade: expected websocket (sub-protocol ${upgrades}), got a plain request`)
-
 function methodNotAllowed(routes: readonly Route[]): RequestHandler {
   const allowed = routes.map(({ method }) => method).join(', ')
   return ({ method }, response) => {
@@ -208,13 +213,16 @@ function methodNotAllowed(routes: readonly Route[]): RequestHandler {
 }
 
 function failureHandler(log: Logger): ErrorRequestHandler {
-  return (error: unknown, request, response, next) => {
+  return (error: unknown, { method, path }, response, _next) => {
+    // Nobody is there to be told.
+    if (error instanceof CallerLeft) return void response.destroy()
     const failure = asFailure(error)
-    if (failure.code === 'internal')
-      log.error({ err: error, method: request.method, path: request.path }, 'request failed')
-    // Too late for a reply of ours: Express closes the connection, which tells the caller that the answer is cut short.
-    if (response.headersSent) next(error)
-    else sendWhole(response, problem(failure))
+    if (failure.code === 'internal') log.error({ err: error, method, path }, 'request failed')
+    if (!response.headersSent) return sendWhole(response, problem(failure))
+    // Too late for a reply of ours: the connection is closed, which tells the caller that the answer is cut short.
+    log.info({ method, path, code: failure.code, reason: failure.message }, 'an answer was cut short')
+    // What was written just now is on its way to the socket still.
+    setImmediate(() => response.destroy())
   }
 }
 

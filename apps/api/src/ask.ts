@@ -16,6 +16,9 @@ export type Ask = (action: Action, request: object, caller: Caller) => Promise<R
 /** Beyond what an action gives its daemon, the way there and back may take so long, in milliseconds. */
 const wayMs = 2_000
 
+/** Whoever waits shorter than this for a read could as well not have asked, in milliseconds. */
+const leastMs = 500
+
 /** Makes the function that has one dock answer a read, at once or not at all: a read is no job. */
 export function askOn(fleet: Pick<Fleet, 'docks' | 'placements'>, address: Address, calls: Calls): Ask {
   /** Of docks that are ready, the next in turn. Throws `no_dock_ready`. */
@@ -43,7 +46,7 @@ export function askOn(fleet: Pick<Fleet, 'docks' | 'placements'>, address: Addre
         given,
         ...(view && { view }),
         signal: over,
-        withinMs: isBounded ? Math.min(ms, prefer.waitMs) : ms,
+        withinMs: isBounded ? Math.min(ms, Math.max(prefer.waitMs, leastMs)) : ms,
       })
       return { dock, envelope: (answer as { envelope: Envelope }).envelope }
     } catch (error) {

@@ -6,6 +6,7 @@ test('without any variable the limits are those of the documents', () => {
     HOST: '127.0.0.1',
     DEBLOX_MAX_QUEUE_DEPTH: 10_000,
     DEBLOX_MAX_JOBS_PER_OWNER: 5_000,
+    DEBLOX_MAX_STREAMS: 64,
   })
 })
 
@@ -14,7 +15,7 @@ test('limits that are set are read', () => {
   expect(readConfig(env)).toMatchObject({ DEBLOX_MAX_QUEUE_DEPTH: 1, DEBLOX_MAX_JOBS_PER_OWNER: 100_000 })
 })
 
-describe.each(['DEBLOX_MAX_QUEUE_DEPTH', 'DEBLOX_MAX_JOBS_PER_OWNER'])('%s', (name) => {
+describe.each(['DEBLOX_MAX_QUEUE_DEPTH', 'DEBLOX_MAX_JOBS_PER_OWNER', 'DEBLOX_MAX_STREAMS'])('%s', (name) => {
   test.each([
     ['0', '1 or more'],
     ['-1', '1 or more'],

@@ -16,6 +16,8 @@ interface Variables extends OidcVariables {
   HOST: string
   DEBLOX_MAX_QUEUE_DEPTH: number
   DEBLOX_MAX_JOBS_PER_OWNER: number
+  /** How many streams somebody may have open on this replica. */
+  DEBLOX_MAX_STREAMS: number
   /** Requests a second; 0 for no limit. */
   DEBLOX_RATE_PER_IDENTITY: number
   DEBLOX_RATE_PER_ADDRESS: number
@@ -51,6 +53,7 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): ApiConfig {
     HOST: Joi.string().hostname().default('127.0.0.1'),
     DEBLOX_MAX_QUEUE_DEPTH: count.default(10_000),
     DEBLOX_MAX_JOBS_PER_OWNER: count.default(5_000),
+    DEBLOX_MAX_STREAMS: count.default(64),
     DEBLOX_RATE_PER_IDENTITY: count.min(0).default(100),
     DEBLOX_RATE_PER_ADDRESS: count.min(0).default(300),
     DEBLOX_TRUST_PROXY: Joi.string().custom(requireProxies),

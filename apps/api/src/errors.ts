@@ -16,6 +16,7 @@ export function problem({ code, status, message, details }: JobError, more: Reco
     headers: {
       'Content-Type': problemType,
       ...(status === 401 ? { 'WWW-Authenticate': 'Bearer realm="deblox"' } : {}),
+      ...(status === 426 ? { Upgrade: 'websocket', Connection: 'Upgrade' } : {}),
       ...(status === 503 || status === 429
         ? { 'Retry-After': String(Number(details?.['retryAfter'] ?? retryAfter)) }
         : {}),

@@ -54,7 +54,7 @@ export function guardOf(fleet: Fleet, keys: ApiKeys, config: ApiConfig, metrics:
     perIdentity: isOpen ? 0 : config.DEBLOX_RATE_PER_IDENTITY,
     perAddress: isOpen ? 0 : config.DEBLOX_RATE_PER_ADDRESS,
   })
-  const authenticate = authenticateBy({
+  const credentials = {
     auth,
     tokens,
     sessions,
@@ -63,14 +63,17 @@ export function guardOf(fleet: Fleet, keys: ApiKeys, config: ApiConfig, metrics:
     ...(adminToken !== undefined && { adminToken }),
     ...(oidc && { verifyJwt: jwtVerifierOf(oidc) }),
     ...(publicUrl && { ownOrigin: publicUrl.origin }),
-  })
+  }
+  const authenticate = authenticateBy(credentials)
+  // Who was let in before does not guess: a token that many streams go by is revoked once, not once for each.
+  const authenticateAgain = authenticateBy({ ...credentials, throttle: { ...throttle, failed: async () => undefined } })
   const gate: Gate = {
     async know(request) {
       const known = await authenticate(request)
       if (known) await rates.ofIdentity(known.identity.subject)
       return known
     },
-    still: (request) => authenticate(request),
+    still: (request) => authenticateAgain(request),
     addressOf,
     requestIdOf,
   }

@@ -2,25 +2,30 @@ import { createServer, type RequestListener, type Server, type ServerOptions, ty
 import type { Duplex } from 'node:stream'
 import { errorTable } from '@deblox/actions/errors'
 import { problem } from './errors'
-import { upgradeThrough } from './upgrade'
+import { HttpRequest, upgradeThrough } from './upgrade'
 
 /** How long a caller may take for its headers, and for all of a request, in milliseconds: a slow one holds a connection. */
 const limits: ServerOptions = { headersTimeout: 15_000, requestTimeout: 60_000, connectionsCheckingInterval: 5_000 }
+
+/** Whoever follows something that is silent, and whose machine has lost its power, would be waited for without end. */
+const probes: ServerOptions = { keepAlive: true, keepAliveInitialDelay: 60_000 }
 
 /** Browsers send about 20. */
 const maxHeaders = 100
 
 /** A server whose every refusal is a problem reply, those of Node's own parser too, which would have no body. */
 export function httpServer(app: RequestListener, options: ServerOptions = limits): Server {
-  // Without Host it is for the application to refuse: Node would do so with nothing but a status.
-  const server = createServer({ ...options, requireHostHeader: false }, (request, response) => {
+  const answer: RequestListener = (request, response) => {
     if (request.rawHeaders.length <= 2 * maxHeaders) return app(request, response)
     const { status, headers = {}, body } = answerTo(`headers: expected at most ${maxHeaders}, got more`, 431)
     response.writeHead(status, { ...headers, Connection: 'close' }).end(JSON.stringify(body))
-  })
+  }
+  // Without Host it is for the application to refuse: Node would do so with nothing but a status.
+  const more = { ...probes, IncomingMessage: HttpRequest, requireHostHeader: false }
+  const server = createServer({ ...options, ...more }, answer)
   // Node leaves those beyond it out without a word, and with them what they were to say: so it gets one more.
   server.maxHeadersCount = maxHeaders + 1
-  upgradeThrough(server, app)
+  upgradeThrough(server, answer)
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => refuse(error, socket))
   server.on('checkExpectation', (_request, response: ServerResponse) => {
     const { status, headers = {}, body } = answerTo('Expect: expected 100-continue or nothing, got something else')

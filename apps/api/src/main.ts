@@ -1,5 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
+import { DebloxError } from '@deblox/actions/errors'
+import { callsTo } from '@deblox/fleet/calls/caller'
 import { openFleet } from '@deblox/fleet/fleet'
 import { hear, keepHearing } from '@deblox/fleet/clock-watch'
 import { Janitor } from '@deblox/fleet/janitor'
@@ -15,10 +17,13 @@ import { boardAt } from './board'
 import { readConfig } from './config'
 import { docsPage } from './docs-page'
 import { guardOf, openKeys } from './guard'
+import { JobFollower } from './job-follower'
+import { FleetCopy } from './live/fleet-copy'
 import { metricsOf } from './metrics'
 import { allRoutes } from './routes'
 import { serve } from './serve'
 import { readShippedTemplates } from './shipped-templates'
+import { Places } from './streams/places'
 import { Waiter } from './wait'
 
 const templatesFolder = join(__dirname, '../../../templates')
@@ -54,8 +59,28 @@ async function startApi(stopping: AbortSignal): Promise<Stop> {
   void keepHearing(fleet.clock, redis, stopping)
   const janitor = new Janitor(fleet, log, () => guard.audit.drainIntake())
   janitor.start()
+  const calls = callsTo({
+    fleet,
+    url: config.REDIS_URL,
+    keys,
+    onError: (error) => log.debug({ reason: error.message }, 'a connection for calls failed; trying again'),
+  })
+  const copy = new FleetCopy({
+    fleet,
+    url: config.REDIS_URL,
+    onError: (error) => log.debug({ err: error }, 'the copy of the fleet lags behind; going on'),
+  })
+  await copy.start()
+  const follower = new JobFollower(fleet.jobs)
+  copy.onChange(({ kind, object }) => {
+    if (kind === 'job') follower.wake(object)
+  })
+  const places = new Places(config.DEBLOX_MAX_STREAMS)
+  metrics.watchOpen(() => ({ calls: calls.count, streams: places.open }))
+  const desk = { ...guard, fleet, auth: config.AUTH, waiter, admission, replyTo, calls, copy, follower, places }
+  const ending = new AbortController()
   const app = createApp({
-    routes: allRoutes({ ...guard, fleet, auth: config.AUTH, waiter, admission, replyTo }, metrics.route),
+    routes: allRoutes(desk, metrics.route),
     pages: [
       { path: '/jobs', handler: boardAt('/jobs', fleet) },
       { path: '/docs', handler: docsPage() },
@@ -64,6 +89,7 @@ async function startApi(stopping: AbortSignal): Promise<Stop> {
     gate: guard.gate,
     edges: guard.edges,
     onDecided: guard.onDecided,
+    stopping: ending.signal,
     log,
   })
   await guard.letIn()
@@ -74,7 +100,11 @@ async function startApi(stopping: AbortSignal): Promise<Stop> {
     log.info('stopping')
     // Their jobs go on, and can be looked up on any other replica.
     waiter.drain()
+    ending.abort(new DebloxError('stream_broken', 'the API replica stops; any other one goes on'))
     await server.close()
+    await calls.close()
+    follower.stop()
+    copy.stop()
     replies.close()
     await janitor.stop()
     await guard.stop()

@@ -1,8 +1,10 @@
 import { actions } from '@deblox/actions/registry'
 import type { JobRecord } from '@deblox/fleet/job'
 import { send } from '../../../test/support/http'
+import { refusedWebSocket } from '../../../test/support/stream-api'
+import { Events } from '../../../test/support/sse'
 import { type Asker, askers, bodyOf, type Expected, expectOn, expectOther, type ObjectKind } from './testing/matrix'
-import { objects, roleOf, routesElse } from './testing/matrix'
+import { callRoutes, objects, roleOf, routesElse } from './testing/matrix'
 import { useGuardedApi } from '../../../test/support/guarded-api'
 
 const api = useGuardedApi()
@@ -18,6 +20,13 @@ async function ask(asker: Asker, method: string, path: string, body?: object, mo
   const sent = method === 'GET' || method === 'DELETE' ? undefined : (body ?? {})
   const answer = await send(`${api.url()}${path}`, method, sent, headers)
   return { ...answer, verdict: verdictOf(asker, answer.status) }
+}
+
+/** Asks for a WebSocket. Nobody holds the lease of any dock, so that none is opened. */
+async function askByWebSocket(asker: Asker, path: string) {
+  cases++
+  const { status, body } = await refusedWebSocket(`${api.url()}${path}`, api.headersOf(asker))
+  return { status, body, verdict: verdictOf(asker, status) }
 }
 
 /** How an answer counts: whatever is no refusal went through. Bad credentials are refused by their number, too. */
@@ -58,6 +67,24 @@ describe.each(askers)('%s', (asker) => {
     expect(wrong).toEqual([])
   })
 
+  test.each(callRoutes.map((route) => [`${route.method} ${route.path}`, route] as const))('%s', async (_, route) => {
+    const { name, method, path, query = '', upgrades } = route
+    const askAll = async (object: ObjectKind, n: number): Promise<void> => {
+      const expected = expectOn(name, asker, object)
+      const { id, name: called } = api.container(asker, object)
+      const shorter = n % 2 === 0 ? called : id.slice(0, 16)
+      for (const reference of [id, shorter]) {
+        const at = `${path.replace(':id', reference)}${query}`
+        const { verdict, body } = upgrades
+          ? await askByWebSocket(asker, at)
+          : await ask(asker, method, at, method === 'POST' ? bodyOf(name, asker) : undefined)
+        compare(`${object} by ${reference}`, verdict, expected, body)
+      }
+    }
+    await Promise.all(objects.map(askAll))
+    expect(wrong).toEqual([])
+  })
+
   test.each(others.map(({ name }) => [name]))('%s', async (name) => {
     const expected = expectOther(name, asker)
     const { method, path } = actions.get(name) ?? { method: '', path: '' }
@@ -91,6 +118,10 @@ describe.each(askers)('%s', (asker) => {
     for (const { id, action } of records) {
       const shown = await ask(asker, 'GET', `/v1/jobs/${id}`)
       compare(`${action} polled`, shown.verdict, expected, shown.body)
+      const followed = await Events.open(`${api.url()}/v1/jobs/${id}/events`, api.headersOf(asker))
+      cases++
+      compare(`${action} followed`, verdictOf(asker, followed.response.status), expected, 'events')
+      followed.leave()
       for (const what of isSeen ? [] : ['cancel', 'retry']) {
         const { verdict, body } = await ask(asker, 'POST', `/v1/jobs/${id}/${what}`)
         compare(`${action} ${what}`, verdict, expected, body)
@@ -104,8 +135,14 @@ describe.each(askers)('%s', (asker) => {
 })
 
 test('every route is in the matrix', () => {
-  const known = new Set([...Object.keys(routesElse), 'POST /', ...[...actions.values()].map((one) => one.http)])
-  const polled = ['GET /v1/jobs/:id', 'POST /v1/jobs/:id/cancel', 'POST /v1/jobs/:id/retry']
+  const calls = callRoutes.map(({ method, path }) => `${method} ${path}`)
+  const known = new Set([
+    ...Object.keys(routesElse),
+    'POST /',
+    ...[...actions.values()].map((one) => one.http),
+    ...calls,
+  ])
+  const polled = ['GET /v1/jobs/:id', 'GET /v1/jobs/:id/events', 'POST /v1/jobs/:id/cancel', 'POST /v1/jobs/:id/retry']
   const missing = api.routes().filter((route) => !known.has(route) && !polled.includes(route))
   expect(missing).toEqual([])
 })

@@ -12,6 +12,8 @@ export interface Metrics extends DecisionMetrics {
   onReply(reply: Reply): void
   /** Counts a request that was refused because a limit was reached. */
   onRefused(limit: string): void
+  /** Tells what is open now, whenever Prometheus asks. */
+  watchOpen(count: () => { calls: number; streams: number }): void
   route: Route
 }
 
@@ -81,6 +83,17 @@ export function metricsOf(fleet: Fleet, memory: MemoryWatch): Metrics {
       duration.observe({ action }, Math.max(0, outcome.finishedAt - acceptedAt) / 1000)
     },
     onRefused: (limit) => refused.inc({ limit }),
+    watchOpen(count) {
+      const open = new Gauge({
+        name: 'deblox_open',
+        help: 'What is open on this replica for somebody who listens, by kind',
+        labelNames: ['kind'],
+        registers,
+        collect() {
+          for (const [kind, number] of Object.entries(count())) open.set({ kind }, number)
+        },
+      })
+    },
     route: {
       method: 'GET',
       path: '/metrics',

@@ -1,7 +1,7 @@
 import { findAction } from '@deblox/actions/registry'
 import type { Action } from '@deblox/actions/define-action'
-import type { JobRecord, SlotOutcome, SlotStatus } from '@deblox/fleet/job'
-import { asDocument, asRest } from './shape'
+import type { JobError, JobRecord, SlotOutcome, SlotStatus } from '@deblox/fleet/job'
+import { asDocument, asRest, readAsDocument, readAsRest } from './shape'
 
 const action = (name: string) => findAction(name) as Action
 
@@ -115,7 +115,7 @@ describe('a document is answered', () => {
 
   test('with 410 where the result was not kept', () => {
     const gone = { ...completed({}), result: null }
-    expect(asDocument(action('inspect-container'), submitted([gone]))).toMatchObject({ status: 410 })
+    expect(asDocument(action('stop-container'), submitted([gone]))).toMatchObject({ status: 410 })
   })
 })
 
@@ -139,16 +139,6 @@ describe('a REST request is answered', () => {
     })
   })
 
-  test('200 with what the daemon said where something was read', () => {
-    const given = submitted([completed({ envelope: envelope(200, { Id: 'c' }) })])
-    expect(asRest(action('inspect-container'), given)).toEqual({ status: 200, body: { Id: 'c' } })
-  })
-
-  test('200 with rows where a list was read', () => {
-    const given = submitted([completed({ envelope: envelope(200, []) })])
-    expect(asRest(action('list-containers'), given)).toMatchObject({ status: 200, body: { items: [] } })
-  })
-
   test('with a problem that names the job where it failed', () => {
     const { status, headers, body } = asRest(action('stop-container'), submitted([failed()]))
     expect(status).toBe(409)
@@ -170,12 +160,32 @@ describe('a REST request is answered', () => {
       slots: [{ state: 'failed' }, { state: 'completed' }],
     })
   })
+})
 
-  test('410 where the result of a read was not kept', () => {
-    const gone = { ...completed({}), result: null }
-    expect(asRest(action('inspect-container'), submitted([gone]))).toMatchObject({
-      status: 410,
-      body: { code: 'result_gone', job: 'job' },
+describe('a read is answered', () => {
+  const error: JobError = { code: 'docker_error', status: 404, message: 'no such container' }
+
+  test('with what the daemon said, a list as rows', () => {
+    const one = { dock: 'd1', envelope: envelope(200, { Id: 'c' }) }
+    expect(readAsRest(action('inspect-container'), one)).toEqual({ status: 200, body: { Id: 'c' } })
+    const many = { dock: 'd1', envelope: envelope(200, []) }
+    expect(readAsRest(action('list-containers'), many)).toEqual({ status: 200, body: { items: [], nextCursor: null } })
+  })
+
+  test('on a document with the envelope, also where it failed', () => {
+    const given = envelope(200, { Id: 'c' })
+    expect(readAsDocument({ dock: 'd1', envelope: given })).toEqual({ status: 200, body: given })
+    expect(readAsDocument({ dock: 'd1', error })).toMatchObject({
+      status: 404,
+      code: 'docker_error',
+      body: { statusCode: 404, dockerInstance: 'd1', Response: { Body: { message: 'no such container' } } },
+    })
+  })
+
+  test('with a problem over REST where it failed', () => {
+    expect(readAsRest(action('inspect-container'), { dock: 'd1', error })).toMatchObject({
+      status: 404,
+      body: { code: 'docker_error', detail: 'no such container' },
     })
   })
 })

@@ -37,12 +37,7 @@ export function asRest(action: Action, submitted: Submitted): Answer {
   if (job.error) return failed(job, record, containers)
   if (action.creates) return { status: 201, body: { job, containers } }
   if (action.silent) return { status: 204 }
-  if (action.effect !== 'read') return { status: 200, body: { job } }
-  const [outcome] = slots
-  if (!outcome?.result) return problem(resultGone, { job: job.id })
-  const body = bodyOf(outcome.result.envelope)
-  const shaped = action.present ? action.present(body, outcome.dock ?? '') : body
-  return { status: 200, body: Array.isArray(shaped) ? { items: shaped, nextCursor: null } : shaped }
+  return { status: 200, body: { job } }
 }
 
 /** How a read was answered by its dock, or how it failed there. */

@@ -15,7 +15,7 @@ export function leaveSlowSenders(server: Server, ms: number): void {
       if (request.complete || request.destroyed) return clearInterval(timer)
       const { bytesRead } = request.socket
       // One that is not read, because where it goes there is no room, is not slow.
-      if (patient.has(request) && (bytesRead > before || request.isPaused() || request.readableLength > 0)) {
+      if (patient.has(request) && (bytesRead > before || request.readableLength > 0)) {
         before = bytesRead
         return
       }

@@ -65,7 +65,7 @@ describe('what a dock is sent', () => {
     const double = fleetDouble()
     const request = { template: 'test', image: 'own', instances: 1 }
     await double.submit(action('create-container'), request, caller())
-    expect(double.records()[0]?.params).toEqual({ image: 'own', env: { A: '1' } })
+    expect(double.records()[0]?.params).toEqual({ image: 'own', env: { A: '1' }, template: 'test' })
   })
 
   test('says who asked, who waits, and whether instances were asked for', async () => {

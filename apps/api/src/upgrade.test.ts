@@ -57,7 +57,9 @@ const gate: Gate = {
 beforeAll(async () => {
   const log = pino({ level: 'silent' })
   const app = createApp({ routes: [echo, plain], pages: [], edges: [], gate, onDecided: () => undefined, log })
-  serving = await serve(app, { host: '127.0.0.1', port: 0 }, () => undefined)
+  const patience = { headersTimeout: 2_000, requestTimeout: 2_000, keepAliveTimeout: 500, slowReader: 2_000 }
+  const timing = { ...patience, connectionsCheckingInterval: 100 }
+  serving = await serve(app, { host: '127.0.0.1', port: 0 }, () => undefined, timing)
 })
 
 afterAll(() => serving.close())
@@ -109,17 +111,57 @@ test('a plain request is told to upgrade', async () => {
   expect(await answer.json()).toMatchObject({ code: 'upgrade_required', detail: expect.stringContaining('test.v1') })
 })
 
-test('an offer of HTTP/2 is an ordinary request, its body and those after it on the connection too', async () => {
+/** All that comes on a connection until it is closed. Each part is said when an answer to what was said before it has begun. */
+async function talk(...said: string[]): Promise<string> {
   const { hostname, port } = new URL(serving.url)
   const socket = connect(Number(port), hostname)
   let text = ''
   socket.setEncoding('utf8').on('data', (chunk: string) => (text += chunk))
-  const offer = 'Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n'
-  const body = '{"name":"web"}'
-  const head = `POST /plain HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: ${body.length}\r\n`
-  await new Promise<void>((sent) => socket.write(`${head}${offer}\r\n${body.slice(0, 5)}`, () => sent()))
-  socket.write(`${body.slice(5)}${head}Connection: close\r\n\r\n${body}`)
+  for (const [n, part] of said.entries()) {
+    if (n > 0) await once(socket, 'data')
+    socket.write(part)
+  }
   await once(socket, 'close')
+  return text
+}
+
+const websocket = 'Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n'
+const key = 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n'
+const h2c = 'Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n'
+const body = '{"name":"web"}'
+const post = `POST /plain HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: ${body.length}\r\n`
+const last = `${post}Connection: close\r\n\r\n${body}`
+
+test('whoever is refused does not keep his connection, whatever he goes on sending', async () => {
+  const text = await talk(`GET /echo?refuse=true HTTP/1.1\r\nHost: 127.0.0.1\r\n${websocket}${key}\r\nmore`)
+  expect(text).toContain('HTTP/1.1 404')
+})
+
+test.each([
+  ['no key', 'GET', websocket, 400],
+  ['another version', 'GET', websocket.replace('13', '99') + key, 400],
+  ['a protocol twice', 'GET', `${websocket}${key}Sec-WebSocket-Protocol: a, a\r\n`, 400],
+  ['another protocol', 'GET', `${websocket}${key}Sec-WebSocket-Protocol: other\r\n`, 400],
+  ['another method', 'HEAD', websocket + key, 426],
+])('a handshake with %s is refused before anything is begun for it', async (_, method, headers, status) => {
+  caller = undefined
+  const text = await talk(`${method} /echo HTTP/1.1\r\nHost: 127.0.0.1\r\n${headers}\r\n`, last)
+  expect(text).toContain(`HTTP/1.1 ${status}`)
+  expect(caller).toBeUndefined()
+})
+
+test.each([
+  ['an offer of HTTP/2', h2c],
+  ['a WebSocket for something else than a GET', websocket + key],
+])('%s is an ordinary request, its body and those after it on the connection too', async (_, headers) => {
+  const text = await talk(`${post}${headers}\r\n${body}`, last)
   expect(text.match(/HTTP\/1.1 200 OK/g)).toHaveLength(2)
   expect(text.match(/\{"name":"web"\}/g)).toHaveLength(2)
+})
+
+test('thousands of such offers at once cost no more than as many requests, and the connection is not kept', async () => {
+  const began = performance.now()
+  const text = await talk(`${post}${h2c}\r\n${body}`.repeat(2_000) + last)
+  expect(text).toContain('HTTP/1.1 200 OK')
+  expect(performance.now() - began).toBeLessThan(4_000)
 })

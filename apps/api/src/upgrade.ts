@@ -1,10 +1,10 @@
-import { type IncomingMessage, type RequestListener, type Server, ServerResponse } from 'node:http'
-import type { Duplex } from 'node:stream'
+import { IncomingMessage, type RequestListener, type Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
+import { DebloxError } from '@deblox/actions/errors'
 import { WebSocketServer, type WebSocket } from 'ws'
 
 interface Upgrade {
-  socket: Duplex
+  socket: Socket
   head: Buffer
   response: ServerResponse
 }
@@ -28,19 +28,38 @@ const sockets = new WebSocketServer({
 const protocols = new WeakMap<IncomingMessage, string>()
 
 /**
+ * A request of which Node sees only that it wants to be a WebSocket. Any other `Upgrade` would be the end of HTTP on its connection, too, its
+ * body unread; clients that offer HTTP/2 send one with ordinary requests.
+ */
+export class HttpRequest extends IncomingMessage {
+  declare private offers: unknown
+
+  // Node's parser sets it as soon as it has read the headers, and goes by it then.
+  get upgrade(): boolean {
+    return Boolean(this.offers) && this.method === 'GET' && this.headers.upgrade?.toLowerCase() === 'websocket'
+  }
+
+  set upgrade(offers: unknown) {
+    this.offers = offers
+  }
+}
+
+/**
  * Sends requests for a WebSocket through the application like all others, so that nothing is served past its gate. It answers
- * them by HTTP, or takes the connection over (`takeOver`). What asks for another protocol is answered by HTTP/1.1, as it may be.
+ * them by HTTP, or takes the connection over (`takeOver`).
  */
 export function upgradeThrough(server: Server, app: RequestListener): void {
-  server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-    if (request.headers.upgrade?.toLowerCase() !== 'websocket')
-      return readAgain(server, request, socket as Socket, head)
+  server.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) => {
     // Until somebody else does: a connection that is reset must not end the process.
     socket.on('error', () => socket.destroy())
     const response = new ServerResponse(request)
     response.shouldKeepAlive = false
-    response.assignSocket(socket as Socket)
-    response.on('finish', () => socket.end())
+    response.assignSocket(socket)
+    // Node looks after it no more: whoever is refused and stays would have it for ever. What he has sent already is not kept from going.
+    response.on('finish', () => {
+      socket.resume()
+      socket.destroySoon()
+    })
     upgrades.set(request, { socket, head, response })
     app(request, response)
   })
@@ -49,6 +68,32 @@ export function upgradeThrough(server: Server, app: RequestListener): void {
 /** Whether it is a request for a WebSocket that nobody has taken over yet. */
 export const isUpgrade = (request: IncomingMessage): boolean => upgrades.has(request)
 
+const token = "[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+const tokens = new RegExp(`^${token}( *, *${token})*$`)
+
+/**
+ * Throws `upgrade_required` or `invalid_request` where no WebSocket can come of a request: to be asked before anything is begun for it.
+ */
+export function requireHandshake(request: IncomingMessage, protocol: string): void {
+  if (!isUpgrade(request)) {
+    throw new DebloxError(
+      'upgrade_required',
+      `Upgrade: expected websocket (sub-protocol ${protocol}), got a plain request`,
+    )
+  }
+  const { headers } = request
+  const offered = headers['sec-websocket-protocol']
+  const names = offered?.split(/ *, */) ?? []
+  if (headers['sec-websocket-version'] !== '13') throw odd('Version', '13')
+  if (!/^[+/0-9A-Za-z]{22}==$/.test(headers['sec-websocket-key'] ?? '')) throw odd('Key', '16 bytes in base64')
+  const isList = offered === undefined || (tokens.test(offered) && new Set(names).size === names.length)
+  if (!isList || (names.length > 0 && !names.includes(protocol)))
+    throw odd('Protocol', `${protocol} among others, each once`)
+}
+
+const odd = (name: string, expected: string): DebloxError =>
+  new DebloxError('invalid_request', `Sec-WebSocket-${name}: expected ${expected}, got something else`)
+
 /** Makes a WebSocket of the request's connection; undefined where its handshake was refused, and answered so. */
 export async function takeOver(request: IncomingMessage, protocol: string): Promise<WebSocket | undefined> {
   const upgrade = upgrades.get(request)
@@ -56,7 +101,7 @@ export async function takeOver(request: IncomingMessage, protocol: string): Prom
   const { socket, head, response } = upgrade
   upgrades.delete(request)
   protocols.set(request, protocol)
-  response.detachSocket(socket as Socket)
+  response.detachSocket(socket)
   return new Promise((resolve) => {
     const refused = () => resolve(undefined)
     socket.once('close', refused)
@@ -65,22 +110,4 @@ export async function takeOver(request: IncomingMessage, protocol: string): Prom
       resolve(open)
     })
   })
-}
-
-/**
- * Node takes any `Upgrade` for an end of HTTP on the connection, and leaves the body unread; clients that offer HTTP/2 send one
- * with ordinary requests. So the request is read once more, without that header.
- */
-function readAgain(
-  server: Server,
-  { method, url, httpVersion, rawHeaders }: IncomingMessage,
-  socket: Socket,
-  head: Buffer,
-): void {
-  const pairs = rawHeaders.flatMap((name, n) => (n % 2 === 0 ? [[name, rawHeaders[n + 1] ?? '']] : []))
-  const kept = pairs.filter(([name = '']) => !/^(upgrade|http2-settings)$/i.test(name))
-  const lines = kept.map(([name = '', value = '']) => `${name}: ${value}\r\n`)
-  const start = `${method} ${url} HTTP/${httpVersion}\r\n${lines.join('')}\r\n`
-  socket.unshift(Buffer.concat([Buffer.from(start, 'latin1'), head]))
-  server.emit('connection', socket)
 }

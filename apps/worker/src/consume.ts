@@ -1,6 +1,7 @@
 import { findAction } from '@deblox/actions/registry'
 import type { Fleet } from '@deblox/fleet/fleet'
 import { anyDock, isFinished, type JobPayload, slotJobId } from '@deblox/fleet/job'
+import type { Telling } from '@deblox/fleet/job-events'
 import { clusterTopic, dockTopic } from '@deblox/fleet/names'
 import { isNewer } from '@deblox/fleet/payload'
 import { isOwnFailure, standing } from '@deblox/fleet/standing'
@@ -14,7 +15,7 @@ import type { Dock } from './dock'
 import { HandBack } from './hand-back'
 import { Pulls } from './pulls'
 import { PutOff } from './put-off'
-import { needsDaemon, NotHere, type RunContext } from './run-action'
+import { needsDaemon, NotHere, type RunContext } from './run-context'
 import { SlotRunner } from './slot-runner'
 import type { Settled } from './settled'
 import type { Spent } from './spent'
@@ -38,8 +39,10 @@ const newerAgainMs = 10_000
 /** What is under way gets so long when the worker stops, in milliseconds; then it is handed back. */
 const graceMs = 7_000
 
+type OfConsumers = 'pullOnce' | 'tell' | 'workAgain' | 'onEnded' | 'onRecorded'
+
 /** What the consumers are given; what they add to it themselves is the rest of a `RunContext`. */
-export interface ConsumersContext extends Omit<RunContext, 'pullOnce' | 'workAgain' | 'onEnded' | 'onRecorded'> {
+export interface ConsumersContext extends Omit<RunContext, OfConsumers> {
   /** What has ended here. */
   spent: Spent
   settled: Pick<Settled, 'add'>
@@ -57,6 +60,7 @@ export class Consumers {
   private readonly runner: SlotRunner
   private readonly cluster: Consumer
   private readonly consumers: Consumer[]
+  private readonly hostname: string
 
   constructor(
     private readonly fleet: Fleet,
@@ -66,6 +70,7 @@ export class Consumers {
     onDeaf: (error: Error) => void,
   ) {
     const { hostname } = context
+    this.hostname = hostname
     this.checks = new Checks(fleet, hostname, context.spent, log)
     this.putOff = new PutOff(fleet, this.stopping.signal)
     this.turns = new Turns(fleet.jobs, () => fleet.clock.now())
@@ -80,7 +85,9 @@ export class Consumers {
           this.checks.ended(payload, outcome)
           return this.checks.refusedHere(payload, outcome)
         },
-        pullOnce: (reference, signal, pull) => this.pull(() => this.pulls.once(reference, signal, pull)),
+        pullOnce: (reference, signal, pull, onProgress) =>
+          this.pull(() => this.pulls.once(reference, signal, pull, onProgress)),
+        tell: (payload, telling) => this.tell(payload, { ...telling, dock: hostname }),
         async workAgain(signal) {
           dock.work.set(false)
           await dock.work.passed(signal)
@@ -163,7 +170,9 @@ export class Consumers {
       if (!(error instanceof NotHere)) throw error
     }
     if (payload.dock === anyDock) {
-      await this.putOff.done(() => this.fleet.jobs.forward(payload, clusterTopic))
+      await this.putOff.done(() =>
+        this.fleet.jobs.forward(payload, clusterTopic, `${this.hostname} cannot take it now`),
+      )
       return { forwardedTo: clusterTopic }
     }
     // Somebody asked for this very dock.
@@ -180,13 +189,13 @@ export class Consumers {
     const slotId = slotJobId(payload.jobId, payload.slot)
     const takes = job.attemptsStarted
     const giveBack = async (): Promise<unknown> => {
-      await this.runner.uncount(payload)
+      await this.runner.uncount(payload, 'the worker that had begun it stops, and has given it back')
       return job.moveToWait(job.token ?? '')
     }
     const inTurn = (started: () => boolean, stop: AbortSignal, cancel: AbortSignal): Promise<SlotReturn> =>
       this.turns.run(payload, mayLeave(payload, takes) ? cancel : null, async () => {
         if (!started()) throw new WaitingError()
-        return this.runner.run(payload, { takes, stop, cancel, meantSince })
+        return this.runner.run(payload, { takes, from: job.queueName, stop, cancel, meantSince })
       })
     return this.handBack.guard(giveBack, (started, stop) =>
       this.cancels.guard(slotId, (cancel) =>
@@ -210,6 +219,13 @@ export class Consumers {
     } finally {
       this.cluster.concurrency = concurrency.cluster + this.pulls.waiters
     }
+  }
+
+  /** What is told beside the work must not hold it up, or fail it. */
+  private tell(payload: JobPayload, telling: Telling): void {
+    this.fleet.jobs.tell(payload, telling).catch((error: unknown) => {
+      this.log.warn({ err: error, job: payload.jobId }, 'what a job goes through could not be told')
+    })
   }
 
   /** A job that BullMQ gave up because its workers died over it: none of them could say how it ended. */

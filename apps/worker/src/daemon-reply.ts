@@ -31,6 +31,10 @@ const kinds: readonly Kind[] = [
   { path: /^\/containers\/create$/, what: 'the id of a container', limit: otherLimit, is: hasFullId },
   { path: /^\/containers\/[^/]+\/json$/, what: 'a container', limit: otherLimit, is: isContainer },
   { path: /^\/images\/.+\/json$/, what: 'an image', limit: otherLimit, is: hasId },
+  { path: /^\/containers\/[^/]+\/top$/, what: 'processes', limit: otherLimit, is: isTop },
+  { path: /^\/containers\/[^/]+\/changes$/, what: 'a list of changes, or null', limit: listLimit, is: isChanges },
+  { path: /^\/containers\/[^/]+\/exec$/, what: 'the id of an exec', limit: otherLimit, is: hasFullId },
+  { path: /^\/exec\/[^/]+\/json$/, what: 'an exec', limit: otherLimit, is: isExec },
   { path: /^\/info$/, what: 'an object', limit: otherLimit, is: isObject },
   { path: /^\/version$/, what: 'versions', limit: otherLimit, is: isVersion },
 ]
@@ -56,4 +60,19 @@ const isLabels = (labels: unknown): boolean => labels === undefined || labels ==
 
 function isVersion(answer: unknown): boolean {
   return isObject(answer) && typeof answer['Version'] === 'string' && typeof answer['ApiVersion'] === 'string'
+}
+
+function isTop(answer: unknown): boolean {
+  return isObject(answer) && Array.isArray(answer['Titles']) && Array.isArray(answer['Processes'])
+}
+
+/** Null where nothing has changed. */
+function isChanges(answer: unknown): boolean {
+  return answer === null || isListOf((row) => isObject(row) && typeof row['Path'] === 'string')(answer)
+}
+
+/** Its exit code is null while it runs. */
+function isExec(answer: unknown): boolean {
+  if (!isObject(answer) || typeof answer['Running'] !== 'boolean') return false
+  return answer['ExitCode'] === null || typeof answer['ExitCode'] === 'number'
 }

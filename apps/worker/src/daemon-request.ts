@@ -80,7 +80,12 @@ async function judge(response: IncomingMessage, dialled: Dialled, isRead: boolea
 }
 
 /** A failure in the form of docker-modem's own. */
-async function refusal(response: IncomingMessage, status: number, { path, statusCodes }: Dialled, isRead: boolean) {
+export async function refusal(
+  response: IncomingMessage,
+  status: number,
+  { path, statusCodes }: Dialled,
+  isRead: boolean,
+) {
   // What counts is the status: of words that break off or have no end those are told that came.
   const { bytes } = await collect(response, wordsLimit, true)
   // A redirect, a success of another kind: passed on, it would look like one to whoever asked.
@@ -129,7 +134,7 @@ function parse(bytes: Buffer): unknown {
   }
 }
 
-const brokenOff = (): Error =>
+export const brokenOff = (): Error =>
   Object.assign(new Error('expected an answer from the daemon, but it broke off'), { code: 'ECONNRESET' })
 
 /** Of a change it is not known then whether it was made; what was only to be read can be had by nobody. */

@@ -29,7 +29,7 @@ test('is read from its file', async () => {
   const policy = {
     maxProfile: 'restricted',
     registries: ['docker.io/library'],
-    actions: ['start-container'],
+    actions: ['start-container', 'read-logs', 'exec-container'],
     memory: '2g',
     cpus: 4,
   }
@@ -144,4 +144,13 @@ test('names the only actions that run, where it names any', () => {
     status: 403,
     message: 'action: expected one that the policy of dock-1 allows (start-container), got pull-image',
   })
+})
+
+test('names the only calls that are answered, too', () => {
+  const logs = { name: 'read-logs', target: 'container' } as const
+  const exec = { name: 'exec-container', target: 'container' } as const
+  const policy: DockPolicy = { maxProfile: 'baseline', actions: ['read-logs'] }
+  expect(() => requireAllowed(policy, logs, 'dock-1')).not.toThrow()
+  expect(() => requireAllowed(policy, exec, 'dock-1')).toThrow(/got exec-container$/)
+  expect(() => requireAllowed(policyWithoutFile, exec, 'dock-1')).not.toThrow()
 })

@@ -2,6 +2,7 @@ import { constants } from 'node:fs'
 import { type FileHandle, lstat, open, realpath } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { profile, ruleFields, type Rules, stricter } from '@deblox/actions/admission/rules'
+import { callKinds } from '@deblox/actions/calls/kinds'
 import type { Action } from '@deblox/actions/define-action'
 import { DebloxError } from '@deblox/actions/errors'
 import { explain, sentence } from '@deblox/actions/explain'
@@ -16,7 +17,7 @@ export interface DockPolicy {
   /** The most that a container may ask for here. */
   maxProfile: Rules['profile']
   registries?: readonly string[]
-  /** The names of the only actions that run here. */
+  /** The names of the only actions that run here, and of the only other calls that are answered. */
   actions?: readonly string[]
   /** The most memory of one container, in bytes. */
   memory?: number
@@ -35,8 +36,8 @@ const schema = Joi.object({
   actions: Joi.array()
     .items(
       Joi.string()
-        .valid(...actions.keys())
-        .messages(expected('the name of an action such as start-container')),
+        .valid(...actions.keys(), ...callKinds.keys())
+        .messages(expected('the name of an action such as start-container, or of a call such as read-logs')),
     )
     .messages({ 'array.base': 'expected a list of names of actions' }),
   memory: newMemory,
@@ -73,11 +74,14 @@ export function capBy({ maxProfile, actions: _actions, ...ceilings }: DockPolicy
   }
 }
 
+/** What a policy can forbid: an action, or another call to a container. */
+export type Forbiddable = Pick<Action, 'name' | 'target' | 'creates'>
+
 /**
- * Throws `dock_policy` where an action may not run on this dock at all. What is the fleet's business alone, `register`
- * and `unregister`, is no dock's to forbid.
+ * Throws `dock_policy` where an action may not run on this dock at all, or a call may not be answered. What is the fleet's
+ * business alone, `register` and `unregister`, is no dock's to forbid.
  */
-export function requireAllowed({ actions: allowed }: DockPolicy, action: Action, hostname: string): void {
+export function requireAllowed({ actions: allowed }: DockPolicy, action: Forbiddable, hostname: string): void {
   const { name, target, creates } = action
   if (allowed === undefined || allowed.includes(name) || (target === 'cluster' && !creates)) return
   throw new DebloxError(

@@ -66,5 +66,5 @@ async function whyNot(call: (abortSignal: AbortSignal) => Promise<unknown>): Pro
   }
 }
 
-const leaseLost = (): DebloxError =>
+export const leaseLost = (): DebloxError =>
   new DebloxError('lease_lost', 'expected to hold the lease of this dock; it has run out, so nothing is changed here')

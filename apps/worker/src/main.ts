@@ -1,11 +1,15 @@
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
+import { auditIntakeOf } from '@deblox/fleet/audit-intake'
+import { answerCalls } from '@deblox/fleet/calls/answers'
 import { openFleet } from '@deblox/fleet/fleet'
 import { dockTopic, fleetKeys } from '@deblox/fleet/names'
 import { exitWith, openLog, openRedis, runProgram, type Stop } from '@deblox/fleet/program'
 import { PinnedKeys } from '@deblox/fleet/signing/pin'
+import { answerersFor } from './calls/answerers'
 import { readConfig } from './config'
 import { Consumers } from './consume'
+import { DaemonStreams } from './daemon-streams'
 import { Dock } from './dock'
 import { readDockPolicy } from './dock-policy'
 import { openDocker } from './docker'
@@ -35,7 +39,7 @@ async function startWorker(stopping?: AbortSignal): Promise<Stop> {
     },
     log,
   )
-  const fleet = openFleet(redis, DEBLOX_PREFIX, undefined, { vouch: (text, by) => pinned.require(text, by) })
+  const fleet = openFleet(redis, DEBLOX_PREFIX, undefined, { vouch: (text, by, typ) => pinned.require(text, by, typ) })
   const lease = new Lease(fleet.docks, hostname, randomUUID())
   const docker = openDocker(DOCKER_HOST, () => lease.isHeld())
   const settled = await Settled.open(config.DEBLOX_STATE_DIR, hostname, log)
@@ -83,6 +87,25 @@ async function startWorker(stopping?: AbortSignal): Promise<Stop> {
     refresh: (id: string) => watch.refresh(id),
     touch: (id: string) => watch.touch(id),
   }
+  const intake = auditIntakeOf(redis, fleet.keys)
+  const calls = answerCalls({
+    fleet,
+    url: REDIS_URL,
+    hostname,
+    incarnation: lease.incarnation,
+    isHeld: () => lease.isHeld(),
+    vouch: (text, by, typ) => pinned.require(text, by, typ),
+    sealKey: sealKey.secret,
+    answerers: answerersFor({ ...context, streams: new DaemonStreams(DOCKER_HOST, () => lease.isHeld()) }),
+    onRefused({ callId, code, message }) {
+      log.warn({ call: callId, code, reason: message }, 'a call was refused')
+      const told = { at: new Date(fleet.clock.now()).toISOString(), dock: hostname, jobId: callId }
+      intake
+        .refuse({ ...told, what: code, reason: message })
+        .catch((error: unknown) => log.warn({ err: error, call: callId }, 'a refusal could not be told'))
+    },
+    onError: (error) => log.debug({ err: error }, 'answering calls failed; going on'),
+  })
   const consumers = new Consumers(fleet, dock, context, log, (error) => exitWith('worker', error))
   log.info({ engine: DOCKER_HOST }, 'the worker acts for this dock')
 
@@ -90,6 +113,7 @@ async function startWorker(stopping?: AbortSignal): Promise<Stop> {
     log.info('stopping')
     dock.drain()
     looking.abort()
+    await calls.close()
     await consumers.stop()
     await spent.close()
     await settled.close()

@@ -117,3 +117,30 @@ test('one that was to stop before it came does not join', async () => {
   await expect(join('busybox', AbortSignal.abort(new Error('cancelled')))).rejects.toThrow('cancelled')
   expect(begun).toEqual([])
 })
+
+test('all who wait for a pull hear how far it is, under the image’s name alone, and its end', async () => {
+  const pulls = new Pulls()
+  const heard: unknown[] = []
+  const { promise, resolve } = deferred()
+  const layers = new Map([['0123456789ab', { status: 'Downloading', current: 1 }]])
+  const join = () =>
+    pulls.once(
+      'busybox:latest 7d9f',
+      new AbortController().signal,
+      async (_ending, onLayers) => {
+        onLayers?.(layers)
+        await promise
+        layers.set('0123456789ab', { status: 'Pull complete', current: 2 })
+        onLayers?.(layers)
+      },
+      (progress) => void heard.push(progress),
+    )
+  const both = [join(), join()]
+  const told = (status: string, current: number) => {
+    return { image: 'busybox:latest', layers: { '0123456789ab': { status, current } } }
+  }
+  await eventually(() => expect(heard).toEqual([told('Downloading', 1), told('Downloading', 1)]))
+  resolve()
+  await Promise.all(both)
+  expect(heard.slice(2)).toEqual([told('Pull complete', 2), told('Pull complete', 2)])
+})

@@ -1,10 +1,16 @@
+import type { Layers } from '@deblox/actions/pull'
 import { Limit } from './limit'
+import { Progress, type PullProgress } from './pull-progress'
 
 /** So many images are pulled at once on a dock: more would only share the line. */
 const maxPulls = 4
 
+/** Pulls an image, and says how far its layers are whenever Docker does. */
+type PullImage = (signal: AbortSignal, onLayers?: (layers: Layers) => void) => Promise<void>
+
 interface Pull {
   ended: Promise<void>
+  progress: Progress
   waiters: number
   stop: AbortController
 }
@@ -19,8 +25,16 @@ export class Pulls {
     return [...this.underWay.values()].reduce((sum, { waiters }) => sum + waiters, 0)
   }
 
-  /** Joins the pull of this image, or begins it. Rejects when the signal aborts; the last one to leave ends the pull. */
-  async once(reference: string, signal: AbortSignal, pull: (signal: AbortSignal) => Promise<void>): Promise<void> {
+  /**
+   * Joins the pull of this image, or begins it, and hears how far it is. Rejects when the signal aborts; the last one to leave
+   * ends the pull.
+   */
+  async once(
+    reference: string,
+    signal: AbortSignal,
+    pull: PullImage,
+    onProgress: (progress: PullProgress) => void = () => {},
+  ): Promise<void> {
     signal.throwIfAborted()
     const shared = this.underWay.get(reference) ?? this.begin(reference, pull)
     shared.waiters++
@@ -29,10 +43,12 @@ export class Pulls {
       leave = () => reject(signal.reason as Error)
     })
     signal.addEventListener('abort', leave, { once: true })
+    const leaveProgress = shared.progress.join(onProgress)
     try {
       await Promise.race([shared.ended, left])
     } finally {
       signal.removeEventListener('abort', leave)
+      leaveProgress()
       if (--shared.waiters === 0) {
         // Whoever comes now begins anew: this one is about to end.
         if (this.underWay.get(reference) === shared) this.underWay.delete(reference)
@@ -41,13 +57,19 @@ export class Pulls {
     }
   }
 
-  private begin(reference: string, pull: (signal: AbortSignal) => Promise<void>): Pull {
+  private begin(reference: string, pull: PullImage): Pull {
     const stop = new AbortController()
+    // Behind a blank may stand what keeps others from joining.
+    const progress = new Progress(reference.split(' ', 1)[0] ?? '')
     const ended = this.lane.run(async () => {
       stop.signal.throwIfAborted()
-      await pull(stop.signal)
+      try {
+        await pull(stop.signal, (layers) => progress.hear(layers))
+      } finally {
+        progress.end()
+      }
     })
-    const shared: Pull = { ended, waiters: 0, stop }
+    const shared: Pull = { ended, progress, waiters: 0, stop }
     // Those who wait for it hear of its failure themselves.
     ended.catch(() => undefined)
     this.underWay.set(reference, shared)

@@ -2,7 +2,7 @@ import { type Given, type Held, holds } from '@deblox/actions/access/decide'
 import { textsOf } from '@deblox/actions/container-row'
 import { dockerStatus } from '@deblox/actions/docker-status'
 import { DebloxError } from '@deblox/actions/errors'
-import type { RunContext } from './run-action'
+import type { RunContext } from './run-context'
 
 type Context = Pick<RunContext, 'docker' | 'hostname' | 'owners' | 'labelsOf'>
 

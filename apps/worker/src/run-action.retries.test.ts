@@ -3,7 +3,8 @@ import { someId } from '../../../libs/actions/src/testing/context'
 import { useDockerDouble } from '../../../libs/actions/src/testing/docker-double'
 import { eventually } from '../../../test/support/eventually'
 import { retries } from './failure'
-import { NotHere, runAction } from './run-action'
+import { runAction } from './run-action'
+import { NotHere } from './run-context'
 import { slotOf, runContextDouble } from './testing/run-context-double'
 
 const double = useDockerDouble()
@@ -187,7 +188,10 @@ describe('a job that tries another one again', () => {
     const { context } = runContextDouble(double.docker)
     const claim = jest.spyOn(context.fleet.placements, 'claim')
     await runAction(create({ jobId: 'job-8', origin: 'job-7' }), never, context)
-    expect(claim).toHaveBeenCalledWith('job-7', 1, 'here', 'job-8')
+    expect(claim).toHaveBeenCalledWith('job-7', 1, 'here', 'job-8', {
+      payload: expect.objectContaining({ jobId: 'job-8' }),
+      reason: { reason: 'named', why: expect.any(String) },
+    })
     expect(double.asked).toMatchObject([
       { query: { name: 'deblox-job-7-1' }, body: { Labels: { 'deblox.job': 'job-7', 'deblox.slot': '1' } } },
     ])

@@ -2,7 +2,8 @@ import { generateKeyPairSync } from 'node:crypto'
 import { thumbprint } from '@deblox/fleet/signing/public-keys'
 import { seal, type SealKey } from '@deblox/fleet/signing/seal'
 import { useDockerDouble } from '../../../libs/actions/src/testing/docker-double'
-import { payloadOf, runAction } from './run-action'
+import { runAction } from './run-action'
+import { payloadOf } from './run-context'
 import { runContextDouble, slotOf } from './testing/run-context-double'
 
 const double = useDockerDouble()

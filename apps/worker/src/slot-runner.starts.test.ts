@@ -13,7 +13,7 @@ describe('the attempts of a slot', () => {
     double.answer(startRoute, { status: 204 })
     const record = await accepted()
     const { run, runner } = running()
-    await jobs().countStart(payloadOf(record, 1), 1)
+    await jobs().countStart(payloadOf(record, 1))
     await run(record, { takes: 5 })
     await runner.allRecorded()
     await expect(outcome(record)).resolves.toMatchObject({ attempts: 2, startedAt: expect.any(Number) })
@@ -48,7 +48,7 @@ describe('what kills workers', () => {
   test('fails when it is begun for the third time, and is not begun', async () => {
     const record = await accepted()
     const { run, runner } = running()
-    for (const _ of [1, 2, 3]) await jobs().countStart(payloadOf(record, 1), 1)
+    for (const _ of [1, 2, 3]) await jobs().countStart(payloadOf(record, 1))
     await expect(run(record, { takes: 3 })).rejects.toThrow('worker_died')
     await runner.allRecorded()
     await expect(outcome(record)).resolves.toMatchObject({
@@ -68,7 +68,7 @@ describe('what kills workers', () => {
     double.answer(startRoute, () => {})
     const [one, other, harmless] = [await accepted(), await accepted(), await accepted()]
     const { run } = running()
-    for (const record of [one, one, other, other]) await jobs().countStart(payloadOf(record, 1), 1)
+    for (const record of [one, one, other, other]) await jobs().countStart(payloadOf(record, 1))
     const stop = new AbortController()
     const all = [one, other, harmless].map((record) => run(record, { takes: 2, stop: stop.signal }))
     await eventually(() => expect(double.asked).toHaveLength(2))

@@ -3,7 +3,7 @@ import { payloadOf } from '@deblox/fleet/job'
 import { copiedResult, maxResult } from '@deblox/fleet/outcomes'
 import { someId } from '../../../libs/actions/src/testing/context'
 import { eventually } from '../../../test/support/eventually'
-import { NotHere } from './run-action'
+import { NotHere } from './run-context'
 import { useSlots } from './testing/slots-on-redis'
 
 const { double, jobs, asked, accepted, running, outcome, startsOf } = useSlots()

@@ -1,4 +1,3 @@
-import { setTimeout as wait } from 'node:timers/promises'
 import { crashPoint } from '@deblox/actions/crash-point'
 import { withDeadline } from '@deblox/actions/deadline'
 import { DebloxError } from '@deblox/actions/errors'
@@ -10,7 +9,8 @@ import {
   type SlotResult,
   type TerminalState,
 } from '@deblox/fleet/job'
-import { type Beginning, type ClaimOf, copiedResult, maxResult, type Recorded } from '@deblox/fleet/outcomes'
+import { type Beginning, copiedResult, maxResult, type Recorded } from '@deblox/fleet/outcomes'
+import { dockOfTopic } from '@deblox/fleet/names'
 import { failureText, stateOf } from '@deblox/fleet/standing'
 import type { SlotReturn } from '@deblox/fleet/topics'
 import { UnrecoverableError } from 'bullmq'
@@ -19,9 +19,10 @@ import { cancelled } from './cancels'
 import { classify, outcomeUnknown, reportOf } from './failure'
 import { Limit } from './limit'
 import { expired, replaced, tooLarge, workerDied } from './refusals'
-import type { Ran, RunContext, Slot } from './run-action'
-import { actionContext, NotHere, payloadOf, readAction, runAction, untilDeadline } from './run-action'
-import { maxUnsuspected, Starts } from './starts'
+import { type Ran, readAction, runAction } from './run-action'
+import { actionContext, NotHere, payloadOf, type RunContext, type Slot, untilDeadline } from './run-context'
+import { isCreate, maxUnsuspected, Starts } from './starts'
+import { untilRecorded } from './until-recorded'
 import { untilServed } from './until-served'
 
 /** One that was begun so often, by workers that did not live to end it, is what kills them. */
@@ -30,13 +31,12 @@ const maxStarts = 3
 /** How long it may take to remove what a cancelled job has made, in milliseconds. */
 const undoMs = 60_000
 
-/** Between two tries to write an outcome down, in milliseconds. */
-const recordAgain = { first: 50, longest: 1_000 }
-
 /** How a slot came to this worker. */
 export interface Taken {
   /** How often it was taken from its topic, this time included, whether it was begun then or not. */
   takes: number
+  /** The topic from which it was taken. */
+  from?: string
   /** Aborts when the worker stops. */
   stop: AbortSignal
   /** Aborts when the slot is cancelled. */
@@ -74,7 +74,8 @@ export class SlotRunner {
   /** Runs it, if it is still to be run. Throws `NotHere`, or what BullMQ keeps of a failure. */
   async run(payload: JobPayload, taken: Taken): Promise<SlotReturn> {
     await this.unrecorded.get(slotJobId(payload.jobId, payload.slot))
-    const slot: Slot = { ...payload, again: taken.takes > 1, epoch: 0 }
+    const { takes, from } = taken
+    const slot: Slot = { ...payload, again: takes > 1, epoch: 0, ...(from !== undefined && { from }) }
     const beginning = await this.starts.begin(slot, taken)
     // Its worker may have died, or been stopped, after it had ended: then there is nothing left to do.
     if (beginning.outcome) return { endedBefore: true }
@@ -135,7 +136,8 @@ export class SlotRunner {
       const answer: SlotReturn = length > copiedResult ? { kept: 'elsewhere' } : result
       return { outcome: ended('completed', result, null), answer }
     } catch (error) {
-      if (error instanceof NotHere) await this.uncount(slot)
+      // A create that was claimed has told so when that was given up.
+      if (error instanceof NotHere) await this.uncount(slot, isCreate(slot) ? undefined : error.message)
       if (taken.stop.aborted || error instanceof NotHere) throw error
       const report = reportOf(taken.cancel.aborted ? await this.cancel(slot, taken.stop) : error)
       this.starts.end(slot)
@@ -143,28 +145,31 @@ export class SlotRunner {
     }
   }
 
-  /** Takes back that a slot was begun here: it goes back in order. */
-  uncount(payload: JobPayload): Promise<void> {
-    return this.starts.takeBack(payload)
+  /** Takes back that a slot was begun here, and tells why where that is given: it goes back in order. */
+  uncount(payload: JobPayload, why?: string): Promise<void> {
+    return this.starts.takeBack(payload, why)
   }
 
   /** Puts it on another dock's topic: it was not begun here. */
   private async handOn(slot: Slot, topic: string, signal: AbortSignal): Promise<SlotReturn> {
     // First, or the other dock would count this start too.
     await this.uncount(slot)
-    const forward = () => this.context.fleet.jobs.forward(payloadOf(slot), topic)
+    const why = `${dockOfTopic(topic)} has claimed it`
+    const forward = () => this.context.fleet.jobs.forward(payloadOf(slot), topic, why)
     await untilServed(forward, signal, untilDeadline(slot, this.context))
     return { forwardedTo: topic }
   }
 
   /** Writes down how a slot ended, again and again until Redis has it. Tells what became of that. */
-  private record({ again: _again, epoch, ...payload }: Slot, outcome: SlotOutcome): Promise<Recorded> {
+  private record(ended: Slot, outcome: SlotOutcome): Promise<Recorded> {
+    const { epoch } = ended
+    const payload = payloadOf(ended)
     const { action, jobId, slot } = payload
     const { state, error } = outcome
     this.log.info({ job: jobId, slot, action, state, ...(error && { error }) }, 'job ended')
     const id = slotJobId(jobId, slot)
     const claim = epoch > 0 ? { hostname: this.context.hostname, epoch } : undefined
-    const recorded = this.untilRecorded(payload, outcome, claim)
+    const recorded = untilRecorded(this.context.fleet.jobs, { payload, outcome, claim }, this.log)
       .then(async (how) => {
         if (how === 'recorded') this.context.onRecorded(outcome)
         if (how !== 'refused') await this.context.onEnded(payload, outcome)
@@ -173,18 +178,6 @@ export class SlotRunner {
       .finally(() => this.unrecorded.delete(id))
     this.unrecorded.set(id, recorded)
     return recorded
-  }
-
-  private async untilRecorded(payload: JobPayload, outcome: SlotOutcome, claim?: ClaimOf): Promise<Recorded> {
-    for (let pauseMs = recordAgain.first; ; pauseMs = Math.min(2 * pauseMs, recordAgain.longest)) {
-      try {
-        return await this.context.fleet.jobs.finish(payload, outcome, claim)
-      } catch (failure) {
-        this.log.error({ err: failure, job: payload.jobId }, 'the outcome could not be recorded; trying again')
-        if (!(failure instanceof DebloxError && failure.code === 'redis_unavailable')) return 'ended'
-        await wait(pauseMs)
-      }
-    }
   }
 
   /** Throws why a slot is not to be begun (again). */

@@ -17,13 +17,21 @@ export interface ContainerRow {
   labels: Record<string, string>
   /** ISO 8601. */
   createdAt: string
+  /** What the container's own check says; absent where it has none, or does not run. */
+  health?: Health
+  /** What is open, as `docker ps` tells it: `80/tcp`, or `0.0.0.0:8080->80/tcp` where published; absent where nothing is. */
+  ports?: string[]
 }
+
+export type Health = 'starting' | 'healthy' | 'unhealthy'
 
 /** The row of one entry of Docker's own list: text where text belongs, whatever a broken container or daemon has there. */
 export function containerRow(listed: Docker.ContainerInfo, dock: string): ContainerRow {
-  const { Id, Names, Image, State, Status, Labels, Created } = listed as unknown as Record<string, unknown>
+  const { Id, Names, Image, State, Status, Labels, Created, Ports } = listed as unknown as Record<string, unknown>
   const id = text(Id)
   const labels = textsOf(Labels)
+  const health = healthIn(text(Status))
+  const ports = portsOf(Ports)
   return {
     id,
     name: ownName(Names) ?? id.slice(0, 12),
@@ -34,7 +42,27 @@ export function containerRow(listed: Docker.ContainerInfo, dock: string): Contai
     owner: labels[labelNames.owner] ?? null,
     labels,
     createdAt: isoTime(Created),
+    ...(health && { health }),
+    ...(ports.length > 0 && { ports }),
   }
+}
+
+/** Docker's lists have it in their sentence only: `Up 2 minutes (healthy)`, `Up 3 seconds (health: starting)`. */
+const healthIn = (status: string): Health | undefined =>
+  /^Up .*\((?:health: )?(starting|healthy|unhealthy)\)$/.exec(status)?.[1] as Health | undefined
+
+/** In an order of their own: the daemon's is another each time. */
+function portsOf(listed: unknown): string[] {
+  if (!Array.isArray(listed)) return []
+  const told = (listed as unknown[]).flatMap((port) => {
+    const { IP, PrivatePort, PublicPort, Type } = (port ?? {}) as Record<string, unknown>
+    if (typeof PrivatePort !== 'number' || typeof Type !== 'string') return []
+    const inside = `${PrivatePort}/${text(Type)}`
+    if (typeof PublicPort !== 'number') return [inside]
+    const address = text(IP)
+    return [`${address.includes(':') ? `[${address}]` : address}:${PublicPort}->${inside}`]
+  })
+  return [...new Set(told)].sort()
 }
 
 /** An entry of Docker's own list whose label of an owner tells who that is, or is not there where nobody is. */
@@ -57,6 +85,12 @@ export function textsOf(value: unknown): Record<string, string> {
 /** ISO 8601 of seconds since 1970; the beginning where that is no time. */
 export function isoTime(seconds: unknown): string {
   const date = new Date(typeof seconds === 'number' ? seconds * 1000 : 0)
+  return Number.isNaN(date.getTime()) ? new Date(0).toISOString() : date.toISOString()
+}
+
+/** ISO 8601 of Docker's own text of a time; the beginning where that is no time. */
+export function isoDate(told: unknown): string {
+  const date = new Date(typeof told === 'string' ? told : 0)
   return Number.isNaN(date.getTime()) ? new Date(0).toISOString() : date.toISOString()
 }
 

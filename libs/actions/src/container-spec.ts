@@ -54,7 +54,8 @@ const command = Joi.alternatives(
   Joi.array().items(text),
 ).messages(expected('a list of arguments, or one string, which is split at spaces'))
 
-const env = Joi.alternatives(
+/** Environment variables: an object, or a list of `NAME=value`. */
+export const env = Joi.alternatives(
   Joi.object().pattern(/^[^=\0]+$/, text),
   Joi.array().items(
     Joi.string()
@@ -161,7 +162,8 @@ function words(value: string | string[] | undefined): string[] | undefined {
   return typeof value === 'string' ? value.split(/\s+/).filter((word) => word !== '') : value
 }
 
-function environment(value: ContainerSpec['env']): string[] | undefined {
+/** Environment variables as Docker takes them. */
+export function environment(value: ContainerSpec['env']): string[] | undefined {
   if (value === undefined || Array.isArray(value)) return value
   return Object.entries(value).map(([name, content]) => `${name}=${content}`)
 }

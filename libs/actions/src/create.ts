@@ -52,14 +52,14 @@ export function nameFor(job: JobIdentity, name?: string): string {
  */
 export async function createContainerOnce(
   document: unknown,
-  options: CreateOptions,
+  options: CreateOptions & { template?: string },
   context: ActionContext,
 ): Promise<ActionResult> {
   const { job, rules } = context
   const body = withSecrets(admit(document, rules), context.secrets)
   await checkPlaces(body, rules, context)
   const name = nameFor(job, options.name)
-  const labelled = { ...body, Labels: { ...body.Labels, ...labelsFor(body, context) } }
+  const labelled = { ...body, Labels: { ...body.Labels, ...labelsFor(body, context, options.template) } }
   if (options.pull === 'always' && body.Image) await pullAndWait(body.Image, context)
   const made = await createOrPull(name, labelled, options, context)
   crashPoint('after-create', job.id)
@@ -189,12 +189,17 @@ async function hasImage(reference: string, { docker }: ActionContext): Promise<b
   }
 }
 
-const labelsFor = (body: ContainerCreateOptions, { job, owners }: ActionContext): Record<string, string> => ({
+const labelsFor = (
+  body: ContainerCreateOptions,
+  { job, owners }: ActionContext,
+  template: string | undefined,
+): Record<string, string> => ({
   [labelNames.job]: job.id,
   [labelNames.slot]: String(job.slot),
   [labelNames.epoch]: String(job.epoch),
   [labelNames.owner]: job.owner,
   [labelNames.proof]: owners.proof(job.owner, job.id, job.slot),
+  ...(template !== undefined && { [labelNames.template]: template }),
   ...sizeLabels(sizeOf(body)),
 })
 

@@ -4,6 +4,7 @@ import type { View } from './access/decide'
 import type { Rules } from './admission/rules'
 import type { Size } from './admission/size'
 import { expected } from './messages'
+import type { Layers } from './pull'
 import { hostname, owner } from './schemas'
 import type { Secrets } from './secrets'
 
@@ -65,9 +66,14 @@ export interface ActionContext {
   view?: View
   /**
    * Runs a pull of an image beside the dock's short work, so that it keeps nothing else waiting. One that is under way for
-   * the same image is joined instead; it is aborted when nobody waits for it any more.
+   * the same image is joined instead; it is aborted when nobody waits for it any more. `onLayers`, where somebody wants to
+   * know, is told whenever Docker says how far a layer is.
    */
-  pullOnce(reference: string, signal: AbortSignal, pull: (signal: AbortSignal) => Promise<void>): Promise<void>
+  pullOnce(
+    reference: string,
+    signal: AbortSignal,
+    pull: (signal: AbortSignal, onLayers?: (layers: Layers) => void) => Promise<void>,
+  ): Promise<void>
 }
 
 export interface ActionResult {

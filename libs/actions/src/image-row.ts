@@ -2,7 +2,7 @@ import type Docker from 'dockerode'
 import { isoTime, text, textsOf } from './container-row'
 
 /** An image as lists show it. */
-interface ImageRow {
+export interface ImageRow {
   id: string
   dock: string
   /** References such as `ubuntu:24.04`; none for an image that has lost its last one. */

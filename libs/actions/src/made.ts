@@ -14,6 +14,8 @@ export const labelNames = {
   /** Its limits when it was made, in bytes and in CPUs, which Docker's lists leave out. */
   memory: 'deblox.memory',
   cpus: 'deblox.cpus',
+  /** The template that it was made from. */
+  template: 'deblox.template',
   /** The names of the environment variables whose values are nobody's to see. */
   secrets: 'deblox.secrets',
 } as const

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import type { ServerResponse } from 'node:http'
 import { PassThrough, Readable } from 'node:stream'
+import type { ActionContext } from './define-action'
 import { pullAndWait } from './pull'
 import { contextFor } from './testing/context'
 import { useDockerDouble } from './testing/docker-double'
@@ -19,6 +20,38 @@ test('ends when Docker’s progress has ended without an error', async () => {
   })
   await expect(pull()).resolves.toBeUndefined()
   expect(double.asked).toMatchObject([{ what: route, query: { fromImage: 'ubuntu:latest' } }])
+})
+
+test('says how far each layer is, and nothing of what is no layer', async () => {
+  const said = [
+    { status: 'Pulling from library/ubuntu', id: 'latest' },
+    { status: 'Pulling fs layer', progressDetail: {}, id: '0123456789ab' },
+    { status: 'Downloading', progressDetail: { current: 5, total: 10 }, progress: '[=> ]', id: '0123456789ab' },
+    { status: 'x'.repeat(100), progressDetail: { current: 'five' }, id: 'ba9876543210' },
+    { status: 7, id: 'ba9876543210' },
+    { status: 'Digest: sha256:1' },
+  ]
+  double.answer(route, (response) => response.end(said.map(line).join('')))
+  const heard: unknown[] = []
+  const pullOnce: ActionContext['pullOnce'] = (_reference, signal, pulled) =>
+    pulled(signal, (layers) => heard.push(Object.fromEntries(layers)))
+  await pullAndWait('ubuntu', contextFor(double.docker, { pullOnce }))
+  const last = { status: 'Downloading', current: 5, total: 10 }
+  expect(heard).toEqual([
+    { '0123456789ab': { status: 'Pulling fs layer' } },
+    { '0123456789ab': last },
+    { '0123456789ab': last, ba9876543210: { status: 'x'.repeat(40) } },
+  ])
+})
+
+test('of more layers than an image has nothing more is said', async () => {
+  const said = Array.from({ length: 300 }, (_, n) => ({ status: 'Waiting', id: String(n).padStart(12, '0') }))
+  double.answer(route, (response) => response.end(said.map(line).join('')))
+  let most = 0
+  const pullOnce: ActionContext['pullOnce'] = (_reference, signal, pulled) =>
+    pulled(signal, (layers) => (most = layers.size))
+  await pullAndWait('ubuntu', contextFor(double.docker, { pullOnce }))
+  expect(most).toBe(200)
 })
 
 test('fails with the error that Docker reports inside the progress, after its 200', async () => {

@@ -19,13 +19,16 @@ test('the API may use the fleet’s keys, and nobody any other', () => {
   for (const user of users) expect(keysOf(user).every((pattern) => pattern.startsWith('deblox:'))).toBe(true)
 })
 
-test.each(['dock', 'lease', 'identity', 'containers', 'cancels'] as const)('a dock’s %s is its own', (name) => {
-  const key = fleetKeys('deblox')[name]
-  expect(mayUse(a, key('a'))).toBe(true)
-  expect(mayUse(a, key('a.example.com'))).toBe(false)
-  expect(mayUse(full, key('a'))).toBe(false)
-  expect(mayUse(a, key('*'))).toBe(false)
-})
+test.each(['dock', 'lease', 'identity', 'containers', 'images', 'volumes', 'networks', 'calls', 'cancels'] as const)(
+  'a dock’s %s is its own',
+  (name) => {
+    const key = fleetKeys('deblox')[name]
+    expect(mayUse(a, key('a'))).toBe(true)
+    expect(mayUse(a, key('a.example.com'))).toBe(false)
+    expect(mayUse(full, key('a'))).toBe(false)
+    expect(mayUse(a, key('*'))).toBe(false)
+  },
+)
 
 test('so is its topic', () => {
   expect(mayUse(a, 'deblox:deblox.docker.a:wait')).toBe(true)
@@ -48,6 +51,14 @@ test('what is behind a family’s name is open', () => {
 test('a dock may add to what the audit takes in, and not read it', () => {
   expect(mayUse(a, fleetKeys('deblox').auditIntake)).toBe(false)
   expect(a?.rules).toContain('(%W~deblox:audit-intake +xadd +sadd)')
+})
+
+test('a dock may add to frames and changes, and read neither', () => {
+  const { frames, changes } = fleetKeys('deblox')
+  expect(mayUse(a, frames('replica'))).toBe(false)
+  expect(mayUse(a, changes)).toBe(false)
+  expect(a?.rules).toContain('(%W~deblox:frames:* +xadd +sadd)')
+  expect(a?.rules).toContain('(%W~deblox:changes +xadd +sadd)')
 })
 
 test('a prefix in braces stays as it is', () => {

@@ -1,50 +1,38 @@
 import { DebloxError } from '@deblox/actions/errors'
-import { forgetDockLua } from './index'
+import { tellDockLua, tellLua } from './changes'
+import { type Dock, dockFrom, type DockState, type EngineFacts } from './dock-rows'
+import { forgetDockLua } from './index-scripts'
 import { leasesOf } from './leases'
 import { redisTimeLua } from './lua'
 import type { FleetKeys } from './names'
+import { placesArguments } from './places'
 import type { SealKey } from './signing/seal'
 import { overRedis, redisErrorCode, type RedisClient, runScript, script } from './redis'
 
-export type DockState = 'ready' | 'unreachable' | 'daemon-unhealthy' | 'drained'
-
-/** What a worker tells of its daemon's machine. */
-export interface EngineFacts {
-  engineVersion: string
-  apiVersion: string
-  os: string
-  cpus: number
-  /** Bytes. */
-  memory: number
-}
-
-export interface Dock extends Partial<EngineFacts> {
-  hostname: string
-  state: DockState
-  labels: Record<string, string>
-  drain: boolean
-  /** When its worker was last heard of, by Redis's clock; null if never. */
-  lastSeen: string | null
-  /** When its containers were last listed in full; null if never. */
-  listedAt: string | null
-}
+export type { Dock, DockState, EngineFacts }
 
 export type Docks = ReturnType<typeof docksOf>
 
+/** KEYS: docks, dock. ARGV: hostname, the stream of changes, names and values in turn. */
 const describeScript = script(`
+  ${tellDockLua('ARGV[2]')}
   if redis.call('SISMEMBER', KEYS[1], ARGV[1]) == 0 then return 0 end
-  redis.call('HSET', KEYS[2], unpack(ARGV, 2))
+  changing(ARGV[1], KEYS[2], function() redis.call('HSET', KEYS[2], unpack(ARGV, 3)) end)
   return 1`)
 
+/** KEYS: docks, dock. ARGV: hostname, the stream of changes, labels or '', '1' or '0' for drain or ''. */
 const patchScript = script(`
+  ${tellDockLua('ARGV[2]')}
   if redis.call('SISMEMBER', KEYS[1], ARGV[1]) == 0 then return 0 end
-  if ARGV[2] ~= '' then redis.call('HSET', KEYS[2], 'labels', ARGV[2]) end
-  if ARGV[3] == '1' then redis.call('HSET', KEYS[2], 'drain', '1') end
-  if ARGV[3] == '0' then redis.call('HDEL', KEYS[2], 'drain') end
+  changing(ARGV[1], KEYS[2], function()
+    if ARGV[3] ~= '' then redis.call('HSET', KEYS[2], 'labels', ARGV[3]) end
+    if ARGV[4] == '1' then redis.call('HSET', KEYS[2], 'drain', '1') end
+    if ARGV[4] == '0' then redis.call('HDEL', KEYS[2], 'drain') end
+  end)
   return 1`)
 
 /**
- * KEYS: docks, registrations, removed, … ARGV: hostname, when it was accepted. What was accepted before the last change
+ * KEYS: docks, registrations, removed, … ARGV: hostname, when it was accepted, the stream of changes. What was accepted before the last change
  * changes nothing: it comes late, by the hand of a worker that was frozen. A time that is not yet counts as now, or
  * a clock that is ahead would keep everybody else from changing anything until then.
  */
@@ -54,21 +42,28 @@ const unlessLateLua = `
   if accepted < tonumber(redis.call('HGET', KEYS[2], ARGV[1]) or 0) then return 0 end
   redis.call('HSET', KEYS[2], ARGV[1], accepted)`
 
+/** Whoever does this may not read what else is known of that dock: its row tells no more than that it is there. */
 const registerScript = script(`
+  ${tellLua('ARGV[3]')}
   ${unlessLateLua}
   redis.call('ZREM', KEYS[3], ARGV[1])
-  return redis.call('SADD', KEYS[1], ARGV[1])`)
-
-const unregisterScript = script(`
-  ${unlessLateLua}
-  redis.call('ZREM', KEYS[4], ARGV[1])
-  if redis.call('SREM', KEYS[1], ARGV[1]) == 1 then redis.call('ZADD', KEYS[3], now, ARGV[1]) end
+  if redis.call('SADD', KEYS[1], ARGV[1]) == 1 then tell('dock', 'set', ARGV[1], ARGV[1], '{}') end
   return 1`)
 
-/** KEYS: docks, dock, … ARGV: hostname. One that has come back meanwhile is left as it is. */
+const unregisterScript = script(`
+  ${tellLua('ARGV[3]')}
+  ${unlessLateLua}
+  redis.call('ZREM', KEYS[4], ARGV[1])
+  if redis.call('SREM', KEYS[1], ARGV[1]) == 1 then
+    redis.call('ZADD', KEYS[3], now, ARGV[1])
+    tell('dock', 'gone', ARGV[1], ARGV[1], '')
+  end
+  return 1`)
+
+/** KEYS: docks, dock, images, volumes, networks, containers. ARGV: as `forgetDockLua` wants them. One that has come back meanwhile is left as it is. */
 const forgetScript = script(`
   if redis.call('SISMEMBER', KEYS[1], ARGV[1]) == 1 then return 0 end
-  redis.call('DEL', KEYS[2])
+  redis.call('DEL', KEYS[2], KEYS[3], KEYS[4], KEYS[5])
   ${forgetDockLua}`)
 
 /** The set of registered docks, and what is known of each. */
@@ -88,8 +83,9 @@ export function docksOf(redis: RedisClient, keys: FleetKeys) {
   }
   const registrations = [keys.docks, keys.registrations, keys.removed]
   const forget = async (hostname: string): Promise<void> => {
-    const known = [keys.docks, keys.dock(hostname), keys.containers(hostname), keys.ids, keys.names, keys.owned]
-    await runScript(redis, forgetScript, known, [hostname])
+    const objects = [keys.images(hostname), keys.volumes(hostname), keys.networks(hostname), keys.containers(hostname)]
+    const known = [keys.docks, keys.dock(hostname), ...objects]
+    await runScript(redis, forgetScript, known, [hostname, ...placesArguments(keys)])
   }
   const names = async (): Promise<string[]> => (await redis.smembers(keys.docks)).sort()
 
@@ -98,7 +94,7 @@ export function docksOf(redis: RedisClient, keys: FleetKeys) {
 
     /** Adds the hostname to the known docks, unless a later-accepted change has been made since. */
     async register(hostname: string, acceptedAt?: number): Promise<void> {
-      await runScript(redis, registerScript, registrations, [hostname, acceptedAt ?? ''])
+      await runScript(redis, registerScript, registrations, [hostname, acceptedAt ?? '', keys.changes])
     },
 
     /**
@@ -106,7 +102,7 @@ export function docksOf(redis: RedisClient, keys: FleetKeys) {
      * containers are left running.
      */
     async unregister(hostname: string, acceptedAt?: number): Promise<void> {
-      const args = [hostname, acceptedAt ?? '']
+      const args = [hostname, acceptedAt ?? '', keys.changes]
       if ((await runScript(redis, unregisterScript, [...registrations, keys.ready], args)) !== 1) return
       // Where a dock's Redis user may touch nothing of another dock, an API replica does this a moment later.
       await forget(hostname).catch(unlessNotPermitted)
@@ -160,14 +156,16 @@ export function docksOf(redis: RedisClient, keys: FleetKeys) {
 
     /** Sets the labels, or takes a dock out of placement (drain) and back. Throws `dock_not_found`. */
     async patch(hostname: string, { labels, drain }: { labels?: Record<string, string>; drain?: boolean }) {
-      const changes = [hostname, labels ? JSON.stringify(labels) : '', drain === undefined ? '' : drain ? '1' : '0']
+      const drained = drain === undefined ? '' : drain ? '1' : '0'
+      const changes = [hostname, keys.changes, labels ? JSON.stringify(labels) : '', drained]
       const found = await runScript(redis, patchScript, [keys.docks, keys.dock(hostname)], changes)
       if (found !== 1) throw dockNotFound(hostname)
     },
 
     /** Writes what the worker knows of its engine, and to what secrets for it are sealed; false where the dock is not registered. */
     async describe(hostname: string, facts: EngineFacts, seal?: SealKey): Promise<boolean> {
-      const fields = [hostname, 'engine', JSON.stringify(facts), ...(seal ? ['seal', JSON.stringify(seal)] : [])]
+      const told = ['engine', JSON.stringify(facts), ...(seal ? ['seal', JSON.stringify(seal)] : [])]
+      const fields = [hostname, keys.changes, ...told]
       return (await runScript(redis, describeScript, [keys.docks, keys.dock(hostname)], fields)) === 1
     },
   })
@@ -176,39 +174,6 @@ export function docksOf(redis: RedisClient, keys: FleetKeys) {
 function unlessNotPermitted(error: unknown): void {
   if (redisErrorCode(error) !== 'NOPERM') throw error
 }
-
-function dockFrom(hostname: string, fields: Record<string, string>, leased: boolean): Dock {
-  const drain = fields['drain'] === '1'
-  const engine = objectIn(fields['engine']) as EngineFacts
-  return {
-    hostname,
-    state: stateOf(leased, fields['daemon'] === 'unhealthy', drain),
-    labels: objectIn(fields['labels']) as Record<string, string>,
-    drain,
-    ...engine,
-    lastSeen: isoTime(fields['seen']),
-    listedAt: isoTime(fields['listed']),
-  }
-}
-
-function stateOf(leased: boolean, unhealthy: boolean, drain: boolean): DockState {
-  if (!leased) return 'unreachable'
-  if (unhealthy) return 'daemon-unhealthy'
-  return drain ? 'drained' : 'ready'
-}
-
-/** What cannot be read is as good as not told. */
-function objectIn(text: string | undefined): object {
-  try {
-    const parsed: unknown = JSON.parse(text ?? '{}')
-    return typeof parsed === 'object' && parsed !== null ? parsed : {}
-  } catch {
-    return {}
-  }
-}
-
-const isoTime = (ms: string | undefined): string | null =>
-  ms && Number.isFinite(new Date(Number(ms)).getTime()) ? new Date(Number(ms)).toISOString() : null
 
 const dockNotFound = (hostname: string): DebloxError =>
   new DebloxError('dock_not_found', `hostname: expected a registered dock (see GET /v1/docks), got ${hostname}`)

@@ -128,7 +128,8 @@ export function endingsOf(redis: RedisClient, { keys, topics, jobs, placements, 
           stay++
           continue
         }
-        if (isFree) await jobs.forward(payload, clusterTopic)
+        if (isFree)
+          await jobs.forward(payload, clusterTopic, `${hostname} ${isRemoved ? 'was removed' : 'is not heard of'}`)
         if (!(await removed(job)) || isFree) continue
         const attempts = await jobs.starts(payload)
         await jobs.finish(payload, {

@@ -1,108 +1,79 @@
 import { DebloxError } from '@deblox/actions/errors'
-import type { ContainerRow } from '@deblox/actions/container-row'
 import { fullId } from '@deblox/actions/schemas'
+import { settleScript, writeScript } from './index-scripts'
 import type { FleetKeys } from './names'
-import { overRedis, type RedisClient, redisErrorCode, runScript, script } from './redis'
+import {
+  identityOf,
+  type IndexedObjects,
+  type IndexedRow,
+  type ObjectKind,
+  type Place,
+  readRow,
+  rowText,
+} from './objects'
+import { placesArguments, placesIn } from './places'
+import { overRedis, type RedisClient, redisErrorCode, runScript } from './redis'
 
-/** A row as the index keeps it: with the time when its dock's worker saw it so. */
-export interface IndexedRow extends ContainerRow {
-  observedAt: string
-}
+export type { IndexedRow, Place }
 
-/** Where a container is. */
-export interface Place {
-  id: string
-  dock: string
-}
+/** What is listed as a whole whenever one of its kind changes. */
+export type ListedKind = Exclude<ObjectKind, 'container'>
 
 export type FleetIndex = ReturnType<typeof fleetIndexOf>
 
 /** Ambiguous look-ups tell so many candidates at the most. */
 const maxCandidates = 20
 
-/**
- * Takes what a stored row stands for out of the sorted sets of ids, names and owners. Other docks' users can write rows, too:
- * one that cannot be read stands for nothing but its id.
- */
-const unlistLua = `
-  local function owned(row, id, host) return tostring(row.owner) .. '\\0' .. id .. ' ' .. host end
-  local function unlist(id, json, host, ids, names, owners)
-    redis.call('ZREM', ids, id .. ' ' .. host)
-    local readable, row = pcall(cjson.decode, json)
-    if not readable or type(row) ~= 'table' then return end
-    redis.call('ZREM', names, tostring(row.name) .. ' ' .. id .. ' ' .. host)
-    redis.call('ZREM', owners, owned(row, id, host))
-  end`
-
-/** KEYS: …, containers of the dock, ids, names, owners (the last four). ARGV[1]: hostname. */
-export const forgetDockLua = `
-  ${unlistLua}
-  local n = #KEYS
-  local isHash = redis.call('TYPE', KEYS[n - 3]).ok == 'hash'
-  local rows = isHash and redis.call('HGETALL', KEYS[n - 3]) or {}
-  for i = 1, #rows, 2 do unlist(rows[i], rows[i + 1], ARGV[1], KEYS[n - 2], KEYS[n - 1], KEYS[n]) end
-  return redis.call('DEL', KEYS[n - 3])`
-
-/**
- * KEYS: docks, dock, containers, ids, names, owners. ARGV: hostname, '1' if the rows are the dock's full list, the number of
- * rows, the rows, the ids to remove. One script, so that no reader sees an id without its row, and so that a dock that
- * was unregistered meanwhile does not come back by its rows.
- */
-const writeScript = script(`
-  ${unlistLua}
-  local host = ARGV[1]
-  if redis.call('SISMEMBER', KEYS[1], host) == 0 then return 0 end
-  if redis.call('TYPE', KEYS[3]).ok ~= 'hash' then redis.call('DEL', KEYS[3]) end
-  local function forget(id)
-    local json = redis.call('HGET', KEYS[3], id)
-    if not json then return end
-    unlist(id, json, host, KEYS[4], KEYS[5], KEYS[6])
-    redis.call('HDEL', KEYS[3], id)
-  end
-  local last = 3 + tonumber(ARGV[3])
-  for n = 4, last do
-    local row = cjson.decode(ARGV[n])
-    forget(row.id)
-    redis.call('HSET', KEYS[3], row.id, ARGV[n])
-    redis.call('ZADD', KEYS[4], 0, row.id .. ' ' .. host)
-    redis.call('ZADD', KEYS[5], 0, row.name .. ' ' .. row.id .. ' ' .. host)
-    if row.owner ~= cjson.null then redis.call('ZADD', KEYS[6], 0, owned(row, row.id, host)) end
-  end
-  for n = last + 1, #ARGV do forget(ARGV[n]) end
-  if ARGV[2] == '1' then
-    local now = redis.call('TIME')
-    redis.call('HSET', KEYS[2], 'listed', now[1] * 1000 + math.floor(now[2] / 1000))
-  end
-  return 1`)
+const isBeginOfId = /^[0-9a-f]{4,64}$/
 
 /** Which container is where: a cache of what the docks' engines say, kept by their workers. */
 export function fleetIndexOf(redis: RedisClient, keys: FleetKeys) {
-  // On one dock all that match are looked through: other docks may have very many of that name.
-  const startingWith = (key: string, start: string, most: number): Promise<string[]> =>
-    redis.zrange(key, `[${start}`, `(${start}\xff`, 'BYLEX', 'LIMIT', 0, most)
+  const places = placesIn(keys)
+  const rowsKey = (kind: ObjectKind, hostname: string): string =>
+    keys[({ container: 'containers', image: 'images', volume: 'volumes', network: 'networks' } as const)[kind]](
+      hostname,
+    )
 
   return overRedis({
     /** Writes and removes rows of one dock; false where the dock is not registered. `full`: they settle its whole list. */
     async write(hostname: string, rows: IndexedRow[], gone: string[], full = false): Promise<boolean> {
-      const { docks, ids, names, owned } = keys
-      const used = [docks, keys.dock(hostname), keys.containers(hostname), ids, names, owned]
-      const changes = [hostname, full ? '1' : '0', rows.length, ...rows.map((row) => JSON.stringify(row)), ...gone]
-      return (await runScript(redis, writeScript, used, changes)) === 1
+      const used = [keys.docks, keys.dock(hostname), keys.containers(hostname)]
+      const where = [keys.changes, ...placesArguments(keys)]
+      const written = [hostname, full ? '1' : '0', ...where, rows.length, ...textsOf('container', rows), ...gone]
+      return (await runScript(redis, writeScript, used, written)) === 1
+    },
+
+    /**
+     * Writes all images, volumes or networks of one dock; false where the dock is not registered. What is not among them is
+     * removed, unless they are not `complete`.
+     */
+    async settle<Kind extends ListedKind>(
+      kind: Kind,
+      hostname: string,
+      rows: IndexedObjects[Kind][],
+      complete = true,
+    ): Promise<boolean> {
+      const used = [keys.docks, keys.dock(hostname), rowsKey(kind, hostname)]
+      const written = [hostname, complete ? '1' : '0', keys.changes, kind, ...textsOf(kind, rows)]
+      return (await runScript(redis, settleScript, used, written)) === 1
+    },
+
+    /** The images, volumes or networks of one dock, in no order. */
+    async objects<Kind extends ObjectKind>(kind: Kind, hostname: string): Promise<IndexedObjects[Kind][]> {
+      return rowsIn(kind, await hashOr({}, redis.hgetall(rowsKey(kind, hostname))), hostname)
     },
 
     /** How many containers an owner has in the fleet. */
-    countOf: (owner: string): Promise<number> => redis.zlexcount(keys.owned, `[${owner}\0`, `(${owner}\x01`),
+    countOf: (owner: string): Promise<number> => redis.hlen(places.ofOwner(owner)),
 
     /** The rows of all containers of an owner, in no order. */
     async rowsOwnedBy(owner: string): Promise<IndexedRow[]> {
-      const members = await redis.zrange(keys.owned, `[${owner}\0`, `(${owner}\x01`, 'BYLEX')
-      const places = members.map((member) => member.slice(owner.length + 1).split(' '))
-      return rowsAt(places.map(([id = '', dock = '']) => ({ id, dock })))
+      return rowsAt(linesOf(await redis.hgetall(places.ofOwner(owner))).map(({ id, line }) => ({ id, dock: line })))
     },
 
     /** The rows of one dock, in no order. */
     async rows(hostname: string): Promise<IndexedRow[]> {
-      return rowsIn(await hashOr({}, redis.hgetall(keys.containers(hostname))), hostname)
+      return rowsIn('container', await hashOr({}, redis.hgetall(keys.containers(hostname))), hostname)
     },
 
     /** The ids under which one dock has a row, also one that cannot be read and is in no list. */
@@ -116,7 +87,7 @@ export function fleetIndexOf(redis: RedisClient, keys: FleetKeys) {
       return replies.map(([error, rows], n) => {
         if (isNoHash(error)) return []
         if (error) throw error
-        return rowsIn(rows as Record<string, string>, hostnames[n] ?? '')
+        return rowsIn('container', rows as Record<string, string>, hostnames[n] ?? '')
       })
     },
 
@@ -126,19 +97,27 @@ export function fleetIndexOf(redis: RedisClient, keys: FleetKeys) {
      * same number of round trips. Throws `container_not_found` or `ambiguous_container` with the candidates.
      */
     async locate(reference: string, hostname?: string, mayKnow?: (row: IndexedRow) => boolean): Promise<IndexedRow> {
-      // Of those that somebody may not know all are looked through: they must not keep his own from being found.
-      const most = hostname === undefined && mayKnow === undefined ? maxCandidates : -1
       const [byId, byName] = await Promise.all([
-        /^[0-9a-f]{4,64}$/.test(reference) ? startingWith(keys.ids, reference, most) : [],
-        fullId.test(reference) ? [] : startingWith(keys.names, `${reference} `, most),
+        isBeginOfId.test(reference) ? redis.hgetall(places.ofIds(reference)) : {},
+        fullId.test(reference) ? {} : redis.hgetall(places.ofName(reference)),
       ])
-      const places = new Map(
-        [...byId.map((member) => member.split(' ')), ...byName.map((member) => member.split(' ').slice(1))]
-          .map(([id = '', dock = '']) => ({ id, dock }))
+      const meant = new Map(
+        [
+          ...linesOf(byId)
+            .filter(({ id }) => id.startsWith(reference))
+            .map(({ id, line }) => ({ id, dock: line })),
+          ...linesOf(byName)
+            .filter(({ line }) => line.startsWith(`${reference} `))
+            .map(({ id, line }) => ({ id, dock: line.slice(reference.length + 1) })),
+        ]
           .filter(({ dock }) => hostname === undefined || dock === hostname)
           .map((place) => [`${place.id} ${place.dock}`, place]),
       )
-      const [found, ...others] = (await rowsAt([...places.values()])).filter((row) => mayKnow?.(row) ?? true)
+      // On one dock all that match are looked through, and of those that somebody may not know: they must not keep his own from
+      // being found.
+      const most = hostname === undefined && mayKnow === undefined ? maxCandidates : Infinity
+      const rows = await rowsAt([...meant.values()].slice(0, most))
+      const [found, ...others] = rows.filter((row) => mayKnow?.(row) ?? true)
       if (!found) throw notFound(reference, hostname)
       if (others.length > 0) throw ambiguous(reference, [found, ...others].slice(0, maxCandidates))
       return found
@@ -154,7 +133,7 @@ export function fleetIndexOf(redis: RedisClient, keys: FleetKeys) {
     return replies.flatMap(([error, json], n) => {
       if (isNoHash(error)) return []
       if (error) throw error
-      return json === null ? [] : readRow(json as string, places[n] as Place)
+      return json === null ? [] : (readRow('container', json as string, places[n] as Place) ?? [])
     })
   }
 }
@@ -168,29 +147,15 @@ const hashOr = <T>(none: T, reading: Promise<T>): Promise<T> =>
     throw error
   })
 
-const texts = ['name', 'image', 'state', 'status', 'createdAt', 'observedAt'] as const
+const rowsIn = <Kind extends ObjectKind>(kind: Kind, rows: Record<string, string>, dock: string) =>
+  Object.entries(rows).flatMap(([id, json]) => readRow(kind, json, { id, dock }) ?? [])
 
-/**
- * The row that stands at a place, or none where that cannot be read or speaks of another: a dock's Redis user may write what he likes among his
- * own rows, and that must neither stand in anybody's way nor send anything to another dock.
- */
-function readRow(json: string, { id, dock }: Place): IndexedRow[] {
-  let row: Partial<IndexedRow> | null
-  try {
-    row = JSON.parse(json) as Partial<IndexedRow> | null
-  } catch {
-    return []
-  }
-  if (row?.id !== id || row.dock !== dock) return []
-  const { owner, labels } = row
-  if (!texts.every((field) => typeof row[field] === 'string')) return []
-  if (owner !== null && typeof owner !== 'string') return []
-  if (typeof labels !== 'object' || labels === null) return []
-  return Object.values(labels).every((label) => typeof label === 'string') ? [row as IndexedRow] : []
-}
+/** Ids and rows in turn, as the scripts want them. */
+const textsOf = <Kind extends ObjectKind>(kind: Kind, rows: IndexedObjects[Kind][]): string[] =>
+  rows.flatMap((row) => [String((row as unknown as Record<string, unknown>)[identityOf[kind]]), rowText(kind, row)])
 
-const rowsIn = (rows: Record<string, string>, dock: string): IndexedRow[] =>
-  Object.entries(rows).flatMap(([id, json]) => readRow(json, { id, dock }))
+const linesOf = (held: Record<string, string>): { id: string; line: string }[] =>
+  Object.entries(held).flatMap(([id, lines]) => lines.split('\n').map((line) => ({ id, line })))
 
 function notFound(reference: string, hostname?: string): DebloxError {
   const where = hostname === undefined ? 'in the fleet' : `on ${hostname}`
@@ -220,7 +185,6 @@ export function difference(
 }
 
 function sameRow(one: IndexedRow | undefined, other: IndexedRow): boolean {
-  return (
-    one !== undefined && JSON.stringify({ ...one, observedAt: '' }) === JSON.stringify({ ...other, observedAt: '' })
-  )
+  const text = (row: IndexedRow) => rowText('container', { ...row, observedAt: '' })
+  return one !== undefined && text(one) === text(other)
 }

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as wait } from 'node:timers/promises'
 import type { Logger } from 'pino'
+import { mendChanges } from './changes'
 import type { Fleet } from './fleet'
 import { clusterTopic, dockTopic, times } from './names'
 import { runScript, script } from './redis'
@@ -34,6 +35,8 @@ export class Janitor {
   private loop: Promise<void> = Promise.resolve()
   /** Where the next part of a dead dock's topic begins. */
   private readonly next = new Map<string, number>()
+  /** The dead docks of which it was told that they are. */
+  private readonly told = new Set<string>()
 
   constructor(
     private readonly fleet: Fleet,
@@ -56,7 +59,7 @@ export class Janitor {
   /** One round, if it is this one's turn. */
   async round(): Promise<void> {
     const { redis, keys } = this.fleet
-    if ((await runScript(redis, electScript, [keys.janitor], [this.id, termMs])) !== 1) return
+    if ((await runScript(redis, electScript, [keys.janitor], [this.id, termMs])) !== 1) return this.told.clear()
     await this.expireDue()
     await this.rollBack()
     // Sooner than BullMQ's own check, which comes after the lock's end by as much as its interval.
@@ -64,6 +67,9 @@ export class Janitor {
     await this.leaveRemoved()
     await this.each(['handovers'], () => this.fleet.jobs.carryHandovers())
     await this.seeToDeadDocks()
+    await this.each(['changes'], async () => {
+      if (await mendChanges(redis, keys)) this.log.warn('the stream of changes was spoilt, and is begun anew')
+    })
     await this.each(['further'], this.further)
   }
 
@@ -112,6 +118,12 @@ export class Janitor {
     const states = await this.fleet.docks.states()
     const others = [...states.values()].includes('ready')
     const dead = [...states].flatMap(([hostname, state]) => (state === 'unreachable' ? hostname : []))
+    for (const hostname of this.told) if (!dead.includes(hostname)) this.told.delete(hostname)
+    const untold = dead.filter((hostname) => !this.told.has(hostname))
+    await this.each(untold, async (hostname) => {
+      await this.fleet.docks.tellLost(hostname)
+      this.told.add(hostname)
+    })
     await this.each(dead, async (hostname) => {
       await freeStalled(this.fleet, dockTopic(hostname))
       // Where no other dock is ready, this one may as well be the first to come back.

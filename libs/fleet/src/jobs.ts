@@ -3,7 +3,9 @@ import { preview } from '@deblox/actions/explain'
 import { digest, digestWith } from './digest'
 import { handoversOf } from './handovers'
 import { entriesOf, placeOf, type SlotPlace } from './entries'
-import { acceptScript, handedOnScript, handOnScript } from './job-scripts'
+import { jobEventsOf } from './job-events'
+import { handedOnScript, handOnScript } from './job-scripts'
+import { toldBy } from './job-telling'
 import {
   isFinished,
   type JobPayload,
@@ -14,7 +16,7 @@ import {
   type SlotStatus,
   timeOfJobId,
 } from './job'
-import { dockOfTopic, type FleetKeys, isTopic, times } from './names'
+import { dockOfTopic, type FleetKeys, isTopic } from './names'
 import { outcomesOf } from './outcomes'
 import { ifReadable } from './readable-job'
 import { openJob, signJob } from './payload'
@@ -23,6 +25,7 @@ import { overRedis, type RedisClient, runScript } from './redis'
 import { standing, unfinished } from './standing'
 import { signer, type Trust } from './signing/trust'
 import type { Topics } from './topics'
+import { writeWith } from './write-job'
 
 /** A job that is to be accepted. */
 export interface Submission {
@@ -54,6 +57,8 @@ export function jobsOf(redis: RedisClient, keys: FleetKeys, topics: Topics, trus
   const outcomes = outcomesOf(redis, keys)
   const handovers = handoversOf(redis, keys, topics)
   const records = recordsOf(trust)
+  const write = writeWith(redis, keys, records)
+  const events = jobEventsOf(redis, keys)
   const digestOf = digestWith(trust.keys?.macKey('idempotency'))
 
   const readRecord = async (id: string): Promise<RecordFields> => {
@@ -82,31 +87,6 @@ export function jobsOf(redis: RedisClient, keys: FleetKeys, topics: Topics, trus
         await topics.queue(topic).add(record.action, signed, { jobId: slotJobId(record.id, n + 1) })
       }),
     )
-  }
-
-  /** Writes the job down, unless its key has one already: then returns that one's payload digest and id. */
-  const write = async (record: JobRecord, payload: string, key: string, ended: SlotOutcome[]) => {
-    const { text, mac } = records.keep(record)
-    return (await redis.eval(
-      acceptScript.lua,
-      5,
-      key,
-      keys.job(record.id),
-      keys.jobs,
-      keys.inflight(digest(record.actor)),
-      keys.deadlines,
-      payload,
-      times.idempotency,
-      text,
-      mac,
-      record.acceptedAt,
-      record.id,
-      record.topics.length,
-      times.job,
-      record.expiresAt ?? record.acceptedAt + times.deadline.change,
-      record.onFailure ?? 'keep',
-      ...ended.flatMap((outcome) => [outcome.slot, JSON.stringify(outcome)]),
-    )) as [string, string] | null
   }
 
   /** The record and how each slot stands, with results that have a key of their own or without. Throws `job_not_found`. */
@@ -156,13 +136,14 @@ export function jobsOf(redis: RedisClient, keys: FleetKeys, topics: Topics, trus
     },
 
     /**
-     * Puts a slot on another topic, as the API has signed it, and notes that. Under an id of its own each time: BullMQ adds nothing where it keeps
-     * one of that id, as it does on a topic from which the slot was handed on before.
+     * Puts a slot on another topic, as the API has signed it, notes that, and tells why. Under an id of its own each time: BullMQ
+     * adds nothing where it keeps one of that id, as it does on a topic from which the slot was handed on before.
      */
-    async forward(payload: JobPayload, topic: string): Promise<void> {
+    async forward(payload: JobPayload, topic: string, why = 'another dock can take it'): Promise<void> {
       const { jobId, slot, action, signed } = payload
       if (!signed) throw new TypeError('expected a job that came from a topic')
-      const hop = Number(await runScript(redis, handOnScript, [keys.job(jobId)], [slot]))
+      const args = [slot, toldBy(keys, payload), dockOfTopic(topic) ?? '', JSON.stringify({ why })]
+      const hop = Number(await runScript(redis, handOnScript, [keys.job(jobId), keys.jobEvents(jobId)], args))
       await handovers.put({ topic, name: action, data: signed, id: slotJobId(jobId, slot, hop) })
       await runScript(redis, handedOnScript, [keys.job(jobId)], [slot, topic, hop])
     },
@@ -170,6 +151,7 @@ export function jobsOf(redis: RedisClient, keys: FleetKeys, topics: Topics, trus
     carryHandovers: () => handovers.carryHandovers(),
 
     ...outcomes,
+    ...events,
     ...entriesOf(redis, keys, records, outcomes),
 
     status,

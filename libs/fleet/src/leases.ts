@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as wait } from 'node:timers/promises'
+import { tellDockLua } from './changes'
 import { redisTimeLua } from './lua'
 import { type FleetKeys, times } from './names'
 import { redisErrorCode, type RedisClient, runScript, script } from './redis'
@@ -17,8 +18,9 @@ export interface Heartbeat {
   epoch: string | null
 }
 
-/** KEYS: lease, dock, docks, epoch, ready. ARGV: incarnation, life of the lease, hostname, state of the daemon, a new epoch. */
+/** KEYS: lease, dock, docks, epoch, ready. ARGV: incarnation, life of the lease, hostname, state of the daemon, a new epoch, changes. */
 const heartbeatScript = script(`
+  ${tellDockLua('ARGV[6]')}
   ${redisTimeLua}
   local held = redis.call('GET', KEYS[1]) == ARGV[1]
   local epoch = ''
@@ -30,7 +32,9 @@ const heartbeatScript = script(`
   local registered = redis.call('SISMEMBER', KEYS[3], ARGV[3]) == 1
   local known = redis.call('HGET', KEYS[2], 'incarnation') == ARGV[1]
   if held and registered then
-    redis.call('HSET', KEYS[2], 'seen', now, 'daemon', ARGV[4], 'incarnation', ARGV[1])
+    changing(ARGV[3], KEYS[2], function()
+      redis.call('HSET', KEYS[2], 'seen', now, 'daemon', ARGV[4], 'incarnation', ARGV[1], 'leased', '1')
+    end)
   end
   local drain = redis.call('HEXISTS', KEYS[2], 'drain')
   if held and registered and drain == 0 and ARGV[4] == 'ok' then
@@ -40,11 +44,30 @@ const heartbeatScript = script(`
   end
   return { held and 1 or 0, registered and 1 or 0, drain, known and 1 or 0, now, epoch }`)
 
-/** KEYS: lease, ready. ARGV: incarnation, hostname. */
+/** Notes that a dock's lease is gone, and tells it once. A dock that is not registered has nothing to note it in. */
+const tellLossLua = `
+  local function tellLoss(hostname, dock)
+    if redis.call('TYPE', dock).ok ~= 'hash' or redis.call('HGET', dock, 'leased') ~= '1' then return 0 end
+    changing(hostname, dock, function() redis.call('HSET', dock, 'leased', '0') end)
+    return 1
+  end`
+
+/** KEYS: lease, ready, dock. ARGV: incarnation, hostname, changes. */
 const releaseScript = script(`
+  ${tellDockLua('ARGV[3]')}
+  ${tellLossLua}
   if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
   redis.call('ZREM', KEYS[2], ARGV[2])
-  return redis.call('DEL', KEYS[1])`)
+  redis.call('DEL', KEYS[1])
+  tellLoss(ARGV[2], KEYS[3])
+  return 1`)
+
+/** KEYS: lease, dock. ARGV: hostname, changes. */
+const lostScript = script(`
+  ${tellDockLua('ARGV[2]')}
+  ${tellLossLua}
+  if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
+  return tellLoss(ARGV[1], KEYS[2])`)
 
 /** KEYS: ready. */
 const noneReadyScript = script(`
@@ -74,7 +97,7 @@ export const leasesOf = (redis: RedisClient, keys: FleetKeys) => ({
   /** Renews the lease if it is still this incarnation's, and notes that the worker lives. */
   async heartbeat(hostname: string, incarnation: string, daemon: 'ok' | 'unhealthy'): Promise<Heartbeat> {
     const used = [keys.lease(hostname), keys.dock(hostname), keys.docks, keys.epoch, keys.ready]
-    const told = [incarnation, times.lease, hostname, daemon, randomUUID()]
+    const told = [incarnation, times.lease, hostname, daemon, randomUUID(), keys.changes]
     const reply = (await runScript(redis, heartbeatScript, used, told)) as [...flags: number[], epoch: string]
     const [held, registered, drain, known] = reply.slice(0, 4).map((flag) => flag === 1)
     return {
@@ -89,7 +112,13 @@ export const leasesOf = (redis: RedisClient, keys: FleetKeys) => ({
 
   /** Gives the lease back, so that the next worker need not wait for its end. */
   async releaseLease(hostname: string, incarnation: string): Promise<void> {
-    await runScript(redis, releaseScript, [keys.lease(hostname), keys.ready], [incarnation, hostname])
+    const used = [keys.lease(hostname), keys.ready, keys.dock(hostname)]
+    await runScript(redis, releaseScript, used, [incarnation, hostname, keys.changes])
+  },
+
+  /** Tells, once, that a dock's lease has run out, where it has. */
+  async tellLost(hostname: string): Promise<void> {
+    await runScript(redis, lostScript, [keys.lease(hostname), keys.dock(hostname)], [hostname, keys.changes])
   },
 
   /** Whether no dock may be given new containers, as they told with their last heartbeats. */

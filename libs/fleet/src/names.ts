@@ -46,13 +46,13 @@ export const fleetKeys = (prefix: string) => ({
   networks: (hostname: string) => `${prefix}:networks:${hostname}`,
   /** Stream: what changed in the fleet (see changes.ts). */
   changes: `${prefix}:changes`,
-  /** Sorted set of `<id> <hostname>`, all of score 0, for look-ups by prefix. */
-  ids: `${prefix}:container-ids`,
-  /** Sorted set of `<name> <id> <hostname>`, all of score 0. */
-  names: `${prefix}:container-names`,
+  /** Hash: container id → host names, for ids that begin alike (see places.ts). */
+  ids: (bucket: string) => `${prefix}:container-ids:${bucket}`,
+  /** Hash: container id → `<name> <hostname>`, for names of one digest's beginning. */
+  names: (bucket: string) => `${prefix}:container-names:${bucket}`,
   /** Hash: an accepted job, and the outcome of each of its slots. */
   job: (id: string) => `${prefix}:job:${id}`,
-  /** Stream: what a job went through (see job-events.ts). */
+  /** List: what a job went through, and beside it a hash of the pulls that go on (see job-events.ts). */
   jobEvents: (id: string) => `${prefix}:job-events:${id}`,
   /** Sorted set of job ids by time of acceptance. */
   jobs: `${prefix}:jobs`,
@@ -94,8 +94,8 @@ export const fleetKeys = (prefix: string) => ({
   allowances: `${prefix}:allowances`,
   /** Sorted set of what an owner's creates will take that have not ended, by when they were let in (see quota.ts). */
   reserved: (ownerDigest: string) => `${prefix}:reserved:${ownerDigest}`,
-  /** Sorted set of `<owner>\0<id> <hostname>`, all of score 0: how many containers an owner has. */
-  owned: `${prefix}:container-owners`,
+  /** Hash: container id → host names, of one owner's containers. */
+  owned: (ownerDigest: string) => `${prefix}:container-owners:${ownerDigest}`,
   /** String: the public keys of the API, as its replicas publish them (see signing/publish.ts). */
   apiKeys: `${prefix}:api-keys`,
   /** String: the key to which secrets for a dock are sealed, as the API has seen it first. */

@@ -49,7 +49,7 @@ describe('a slot', () => {
   test('of a job that is kept no longer leaves nothing behind, however it is begun or ends', async () => {
     const payload = payloadOf(recordOf(), 1)
     await jobs().begin(payload)
-    await jobs().countStart(payload, 1)
+    await jobs().countStart(payload)
     await jobs().finish(payload, completed())
     await expect(use.redis().keys(`${use.fleet().prefix}:job:*`)).resolves.toEqual([])
   })

@@ -1,5 +1,7 @@
 import { beginScript, countStartScript, finishScript, noteScript } from './job-scripts'
 import { type JobPayload, type JobRecord, type SlotOutcome, type SlotResult } from './job'
+import { pullsOf } from './job-events'
+import { toldBy, toldOfEnd } from './job-telling'
 import { digest } from './digest'
 import { counts, type FleetKeys, times } from './names'
 import { type RedisClient, runScript } from './redis'
@@ -64,6 +66,8 @@ export function outcomesOf(redis: RedisClient, keys: FleetKeys) {
       keys.rollbacks,
       keys.placement(payload.origin ?? payload.jobId, ended.slot),
       keys.result(payload.jobId, ended.slot),
+      keys.jobEvents(payload.jobId),
+      keys.jobEvents(pullsOf(payload.jobId)),
     ]
     const args = [
       ended.slot,
@@ -83,17 +87,32 @@ export function outcomesOf(redis: RedisClient, keys: FleetKeys) {
       hasMade(ended) ? 1 : 0,
       result.length > keptResult ? result : '',
       times.largeResult,
+      toldBy(keys, payload),
+      JSON.stringify(toldOfEnd(ended)),
+      keys.jobEvents(''),
+      pullsOf(''),
     ]
     const recorded = await runScript(redis, finishScript, used, args)
     if (recorded === -1) return 'refused'
     return recorded === 1 ? 'recorded' : 'ended'
   }
 
+  const recount = async (payload: JobPayload, count: 1 | -1, dock?: string, why = ''): Promise<void> => {
+    const { jobId, slot } = payload
+    const args = [slot, count, dock === undefined ? '' : toldBy(keys, payload), dock ?? '', why]
+    await runScript(redis, countStartScript, [keys.job(jobId), keys.jobEvents(jobId)], args)
+  }
+
   return {
-    /** What is known of a slot before it begins; counts that it does, if it was begun less often than `fewer` before. */
-    async begin({ jobId, slot }: JobPayload, fewer = Infinity): Promise<Beginning> {
+    /**
+     * What is known of a slot before it begins; counts that it does, if it was begun less often than `fewer` before. `dock`: where
+     * it is told to have started; that of a create is told when it is claimed.
+     */
+    async begin(payload: JobPayload, fewer = Infinity, dock?: string): Promise<Beginning> {
+      const { jobId, slot } = payload
       const most = Math.min(fewer, Number.MAX_SAFE_INTEGER)
-      const found = await runScript(redis, beginScript, [keys.job(jobId)], [slot, most])
+      const args = [slot, most, dock === undefined ? '' : toldBy(keys, payload), dock ?? '']
+      const found = await runScript(redis, beginScript, [keys.job(jobId), keys.jobEvents(jobId)], args)
       const [known, cancelled, starts, counted] = found as [string | null, string | null, number, number | null]
       return {
         outcome: known ? (JSON.parse(known) as SlotOutcome) : null,
@@ -112,9 +131,14 @@ export function outcomesOf(redis: RedisClient, keys: FleetKeys) {
       else await redis.hdel(keys.job(jobId), field)
     },
 
-    /** Counts that a worker begins a slot, or, with -1, that it has given it back in order. */
-    async countStart({ jobId, slot }: JobPayload, count: 1 | -1): Promise<void> {
-      await runScript(redis, countStartScript, [keys.job(jobId)], [slot, count])
+    /** Counts that a worker begins a slot, and tells so where a dock is given as to `begin`. */
+    async countStart(payload: JobPayload, dock?: string): Promise<void> {
+      await recount(payload, 1, dock)
+    },
+
+    /** Counts that a worker has given a slot back in order, and tells why it waits where that is given. */
+    async uncountStart(payload: JobPayload, told?: { dock: string; why: string }): Promise<void> {
+      await recount(payload, -1, told?.dock, told && JSON.stringify({ why: told.why }))
     },
 
     /** Marks that a slot's effect may have begun; tells whether it was marked before. */

@@ -1,5 +1,7 @@
 import type { Claim, Placement } from './claim'
 import type { Dock } from './docks'
+import type { JobPayload } from './job'
+import { type Reason, tellJobLua, toldBy } from './job-telling'
 import { type FleetKeys, times } from './names'
 import { overRedis, type RedisClient, runScript, script } from './redis'
 
@@ -21,31 +23,53 @@ export const readyDocks = (docks: readonly Dock[]): string[] =>
 const tellLua = `
   return { placed[1] or '', placed[2] or '0', ended }`
 
-/** KEYS: placement, job. ARGV[1]: slot. */
+/** Of whose slot it is told that it was placed, and why there. */
+export interface PlacedFor {
+  payload: JobPayload
+  reason: Reason
+}
+
+export interface GivenUp {
+  payload: JobPayload
+  why: string
+}
+
+/** KEYS: placement, job, events. ARGV[1]: slot. */
 const lookLua = `
   local placed = redis.call('HMGET', KEYS[1], 'hostname', 'epoch')
   local ended = redis.call('HEXISTS', KEYS[2], 'slot:' .. ARGV[1])`
 
-/** ARGV: slot, hostname, life of a first claim, life of a later one. */
+/** ARGV: slot, hostname, life of a first claim, life of a later one, by what it is told ('' for not at all), why. */
 const placeLua = `
   placed = { ARGV[2], tostring((placed[2] or 0) + 1) }
   redis.call('HSET', KEYS[1], 'hostname', placed[1], 'epoch', placed[2])
-  redis.call('PEXPIRE', KEYS[1], placed[2] == '1' and ARGV[3] or ARGV[4])`
+  redis.call('PEXPIRE', KEYS[1], placed[2] == '1' and ARGV[3] or ARGV[4])
+  tellJob('placed', ARGV[1], ARGV[2], ARGV[6])`
 
-const claimScript = script(`${lookLua}
+/** A create that is this dock's begins here: it is counted already (see outcomes.ts). */
+const startLua = `
+  if ended == 0 and placed[1] == ARGV[2] then
+    tellJob('started', ARGV[1], ARGV[2], '{"attempt":' .. (redis.call('HGET', KEYS[2], 'starts:' .. ARGV[1]) or 1) .. '}')
+  end`
+
+const tellPlacedLua = tellJobLua({ job: 'KEYS[2]', events: 'KEYS[3]', told: 'ARGV[5]' })
+
+const claimScript = script(`${tellPlacedLua} ${lookLua}
   if ended == 0 and (placed[1] or '') == '' then ${placeLua}
-  end ${tellLua}`)
+  end ${startLua} ${tellLua}`)
 
-/** ARGV[5..6]: the claim that is taken over. */
-const reclaimScript = script(`${lookLua}
-  if ended == 0 and placed[1] == ARGV[5] and placed[2] == ARGV[6] then ${placeLua}
-  end ${tellLua}`)
+/** ARGV[7..8]: the claim that is taken over. */
+const reclaimScript = script(`${tellPlacedLua} ${lookLua}
+  if ended == 0 and placed[1] == ARGV[7] and placed[2] == ARGV[8] then ${placeLua}
+  end ${startLua} ${tellLua}`)
 
-/** KEYS: placement. ARGV: hostname, epoch. */
+/** KEYS: placement, job, events. ARGV: slot, hostname, epoch, by what it is told ('' for not at all), why. */
 const releaseScript = script(`
+  ${tellJobLua({ job: 'KEYS[2]', events: 'KEYS[3]', told: 'ARGV[4]' })}
   local placed = redis.call('HMGET', KEYS[1], 'hostname', 'epoch')
-  if placed[1] ~= ARGV[1] or placed[2] ~= ARGV[2] then return 0 end
+  if placed[1] ~= ARGV[2] or placed[2] ~= ARGV[3] then return 0 end
   redis.call('HSET', KEYS[1], 'hostname', '')
+  tellJob('waiting', ARGV[1], ARGV[2], ARGV[5])
   return 1`)
 
 /** KEYS: placement. Nothing is made where nothing was, so that every placement has an end. */
@@ -55,30 +79,47 @@ const revokeScript = script(`
 
 /** The recorded decisions which dock gets a (job, slot): claim.ts in Redis. */
 export function placementsOf(redis: RedisClient, keys: FleetKeys) {
-  const recordsOf = (job: string, slot: number, record: string) => [keys.placement(job, slot), keys.job(record)]
+  const recordsOf = (job: string, slot: number, record: string) => [
+    keys.placement(job, slot),
+    keys.job(record),
+    keys.jobEvents(record),
+  ]
   const lives = [times.placement, times.laterPlacement]
+  const toldFor = (placed?: PlacedFor) =>
+    placed ? [toldBy(keys, placed.payload), JSON.stringify(placed.reason)] : ['', '']
 
   return overRedis({
     /**
      * Claims the slot for the dock unless it is claimed or has ended; returns the claim that holds, maybe another's. A job
      * that tries another one again shares its claims; whether the slot has ended its own `record` says.
      */
-    async claim(job: string, slot: number, hostname: string, record = job): Promise<Claim> {
-      return claimFrom(await runScript(redis, claimScript, recordsOf(job, slot, record), [slot, hostname, ...lives]))
+    async claim(job: string, slot: number, hostname: string, record = job, placed?: PlacedFor): Promise<Claim> {
+      const args = [slot, hostname, ...lives, ...toldFor(placed)]
+      return claimFrom(await runScript(redis, claimScript, recordsOf(job, slot, record), args))
     },
 
     /** Moves a claim that has not changed since `was` to this dock; returns the claim that holds. */
-    async reclaim(job: string, slot: number, hostname: string, was: Placement, record = job): Promise<Claim> {
-      const args = [slot, hostname, ...lives, was.hostname, was.epoch]
+    async reclaim(
+      job: string,
+      slot: number,
+      hostname: string,
+      was: Placement,
+      record = job,
+      placed?: PlacedFor,
+    ): Promise<Claim> {
+      const args = [slot, hostname, ...lives, ...toldFor(placed), was.hostname, was.epoch]
       return claimFrom(await runScript(redis, reclaimScript, recordsOf(job, slot, record), args))
     },
 
     /**
      * Gives a claim up if it is still this one, so that another dock may take the slot at once; tells whether it was. What
-     * was made under it is nobody's from then on: to be called where nothing was sent to the daemon, or is to go.
+     * was made under it is nobody's from then on: to be called where nothing was sent to the daemon, or is to go. `given`:
+     * whose slot it is, and why it waits from now on, to tell so.
      */
-    async release(job: string, slot: number, hostname: string, epoch: number): Promise<boolean> {
-      return (await runScript(redis, releaseScript, [keys.placement(job, slot)], [hostname, epoch])) === 1
+    async release(job: string, slot: number, hostname: string, epoch: number, given?: GivenUp): Promise<boolean> {
+      const why = given ? [toldBy(keys, given.payload), JSON.stringify({ why: given.why })] : ['', '']
+      const used = recordsOf(job, slot, given?.payload.jobId ?? job)
+      return (await runScript(redis, releaseScript, used, [slot, hostname, epoch, ...why])) === 1
     },
 
     /** Takes the slot from whoever has it: what was made for it up to now is nobody's, even if it comes to be later. */

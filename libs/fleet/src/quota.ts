@@ -5,6 +5,7 @@ import type { Quota } from './allowances'
 import { digest } from './digest'
 import type { FleetIndex } from './index'
 import type { FleetKeys } from './names'
+import { placesIn } from './places'
 import { overRedis, type RedisClient, runScript, script } from './redis'
 
 /** What a create will take, for each of its containers. */
@@ -36,16 +37,16 @@ const sweepScript = script(`
   end`)
 
 /**
- * KEYS: reserved, owners. ARGV: owner, job, slots, memory and thousandths of CPUs of one, memory and
+ * KEYS: reserved, the owner's containers. ARGV: owner, job, slots, memory and thousandths of CPUs of one, memory and
  * thousandths of CPUs that his containers have, the most containers, memory and thousandths of CPUs (-1: without bound).
  * Lets the create in and answers nothing, or answers what would be beyond which bound. One script, so that of many that ask
  * at the same moment no more pass than there is room for.
  */
 const reserveScript = script(`
-  local owner, job, slots = ARGV[1], ARGV[2], tonumber(ARGV[3])
+  local job, slots = ARGV[2], tonumber(ARGV[3])
   local now = redis.call('TIME')
   now = now[1] * 1000 + math.floor(now[2] / 1000)
-  local count = redis.call('ZLEXCOUNT', KEYS[2], '[' .. owner .. '\\0', '(' .. owner .. '\\1')
+  local count = redis.call('HLEN', KEYS[2])
   local used = { count, tonumber(ARGV[6]), tonumber(ARGV[7]) }
   for _, reserved in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
     local memory, cpus = string.match(reserved, '%.(%d+)%.(%d+)$')
@@ -84,7 +85,7 @@ export function quotasOf(redis: RedisClient, keys: FleetKeys, index: FleetIndex)
       const beyond = await runScript(
         redis,
         reserveScript,
-        [keys.reserved(digest(owner)), keys.owned],
+        [keys.reserved(digest(owner)), placesIn(keys).ofOwner(owner)],
         [
           owner,
           jobId,

@@ -2,12 +2,13 @@ import { DebloxError } from '@deblox/actions/errors'
 import { preview, validate } from '@deblox/actions/explain'
 import { actions, findAction } from '@deblox/actions/registry'
 import Joi from 'joi'
+import type { Ask } from '../ask'
 import type { Route } from '../route'
-import { asDocument } from '../shape'
+import { asDocument, readAsDocument } from '../shape'
 import type { Submit } from '../submit'
 
 /** The original's way in: any action as one JSON document. */
-export function documentRoute(submit: Submit): Route {
+export function documentRoute(submit: Submit, ask: Ask): Route {
   return {
     method: 'POST',
     path: '/',
@@ -25,7 +26,9 @@ export function documentRoute(submit: Submit): Route {
         const known = [...actions.keys()].join(', ')
         throw new DebloxError('unknown_action', `action: expected one of ${known}; got ${preview(name)}`)
       }
-      return asDocument(action, await submit(action, validate<object>(action.request, fields), caller))
+      const request = validate<object>(action.request, fields)
+      if (action.effect === 'read') return readAsDocument(await ask(action, request, caller))
+      return asDocument(action, await submit(action, request, caller))
     },
   }
 }

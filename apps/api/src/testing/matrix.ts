@@ -28,6 +28,8 @@ export type Expected = 'allowed' | 401 | 403 | 404
  */
 const onContainers: Record<string, { least: Role; body?: object }> = {
   'inspect-container': { least: 'viewer' },
+  'top-container': { least: 'viewer' },
+  'list-changes': { least: 'viewer' },
   'start-container': { least: 'operator' },
   'stop-container': { least: 'operator' },
   'restart-container': { least: 'operator' },
@@ -38,7 +40,28 @@ const onContainers: Record<string, { least: Role; body?: object }> = {
   'update-container': { least: 'deployer', body: { cpuShares: 512 } },
   'delete-container': { least: 'deployer' },
   'transfer-container': { least: 'deployer' },
+  'read-logs': { least: 'viewer' },
+  'watch-stats': { least: 'viewer' },
+  'wait-container': { least: 'viewer' },
+  'exec-container': { least: 'deployer', body: { cmd: ['true'] } },
+  'attach-container': { least: 'deployer' },
+  'read-archive': { least: 'deployer' },
+  'write-archive': { least: 'deployer' },
+  'export-container': { least: 'deployer' },
 }
+
+/** The routes by which a dock is asked while somebody listens: what they ask for, where, and whether by a WebSocket. */
+export const callRoutes: { name: string; method: string; path: string; query?: string; upgrades?: true }[] = [
+  { name: 'read-logs', method: 'GET', path: '/v1/containers/:id/logs' },
+  { name: 'watch-stats', method: 'GET', path: '/v1/containers/:id/stats' },
+  { name: 'wait-container', method: 'GET', path: '/v1/containers/:id/wait' },
+  { name: 'exec-container', method: 'POST', path: '/v1/containers/:id/exec' },
+  { name: 'exec-container', method: 'GET', path: '/v1/containers/:id/exec', query: '?cmd=sh', upgrades: true },
+  { name: 'attach-container', method: 'GET', path: '/v1/containers/:id/attach', query: '?stdin=true', upgrades: true },
+  { name: 'read-archive', method: 'GET', path: '/v1/containers/:id/archive', query: '?path=/etc' },
+  { name: 'write-archive', method: 'PUT', path: '/v1/containers/:id/archive', query: '?path=/tmp' },
+  { name: 'export-container', method: 'GET', path: '/v1/containers/:id/export' },
+]
 
 const granted = ['inspect-container', 'restart-container']
 
@@ -115,6 +138,12 @@ export const routesElse: Record<string, { roles: Role[] | 'public'; body?: objec
   'GET /metrics': { roles: ['admin', 'auditor'] },
   'GET /v1/audit': { roles: ['admin', 'auditor'] },
   'GET /v1/containers': { roles: users },
+  'GET /v1/images': { roles: ['deployer', 'admin'] },
+  'GET /v1/volumes': { roles: ['deployer', 'admin'] },
+  'GET /v1/networks': { roles: ['deployer', 'admin'] },
+  // Without an id of an event it would go on for as long as somebody listens.
+  'GET /v1/events': { roles: users, path: '/v1/events?lastEventId=none' },
+  'GET /v1/logs': { roles: users, path: '/v1/logs?label=none' },
   'GET /v1/docks': { roles: everybody },
   'GET /v1/docks/:hostname': { roles: everybody, path: '/v1/docks/dock-1' },
   'PATCH /v1/docks/:hostname': { roles: ['admin'], path: '/v1/docks/dock-1', body: { drain: false } },

@@ -3,7 +3,7 @@ import type { Fleet } from '@deblox/fleet/fleet'
 import type Docker from 'dockerode'
 import { ownersDouble } from '../../../../libs/actions/src/testing/context'
 import { Gate } from '../gate'
-import type { RunContext } from '../run-action'
+import type { RunContext } from '../run-context'
 
 /** What a dock named `here` runs jobs with: a real fleet, a daemon's double, and a dock that keeps its lease and daemon. */
 export function contextOnRedis(fleet: Fleet, docker: Docker) {
@@ -27,6 +27,7 @@ export function contextOnRedis(fleet: Fleet, docker: Docker) {
     onRecorded: () => {},
     workAgain: async () => {},
     pullOnce: (_reference, signal, pull) => pull(signal),
+    tell: () => {},
     refresh: async () => {},
     touch: () => {},
   }

@@ -4,7 +4,7 @@ import type Docker from 'dockerode'
 import { ownersDouble } from '../../../../libs/actions/src/testing/context'
 import { fleetDouble } from '../../../../libs/actions/src/testing/fleet-double'
 import { Gate } from '../gate'
-import type { RunContext, Slot } from '../run-action'
+import type { RunContext, Slot } from '../run-context'
 
 export const slotOf = (action: string, params: Record<string, unknown>, more: Partial<Slot> = {}): Slot => ({
   v: 3,
@@ -63,6 +63,7 @@ export function runContextDouble(
   const lease = new AbortController()
   const leaseLost = () => lease.signal
   const lost = { daemon: new AbortController() }
+  const told: Parameters<RunContext['tell']>[1][] = []
   const context = {
     hostname: 'here',
     docker,
@@ -80,8 +81,9 @@ export function runContextDouble(
     onRecorded: () => undefined,
     workAgain: async () => {},
     pullOnce: (_reference: string, signal: AbortSignal, pull: (signal: AbortSignal) => Promise<void>) => pull(signal),
+    tell: (_payload: JobPayload, telling: Parameters<RunContext['tell']>[1]) => void told.push(telling),
     refresh,
     touch,
   } as unknown as RunContext
-  return { context, daemon, lost, refreshed, touched, registered, claim: () => claim }
+  return { context, daemon, lost, refreshed, touched, told, registered, claim: () => claim }
 }

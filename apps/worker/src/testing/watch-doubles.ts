@@ -1,4 +1,4 @@
-import type { IndexedRow } from '@deblox/fleet/index'
+import type { IndexedRow, ListedKind } from '@deblox/fleet/index'
 
 /** A double that believes every label but that of mallory, and has given one container away. */
 export const away = new Set<string>()
@@ -16,6 +16,8 @@ export const owners = {
 export class IndexDouble {
   readonly kept = new Map<string, IndexedRow>()
   readonly writes: { rows: string[]; gone: string[]; full: boolean }[] = []
+  /** The lists of images, volumes and networks that were written, in order. */
+  readonly settled: { kind: ListedKind; rows: object[]; complete: boolean }[] = []
   fails = 0
 
   async rows(): Promise<IndexedRow[]> {
@@ -31,6 +33,11 @@ export class IndexDouble {
     for (const row of rows) this.kept.set(row.id, row)
     for (const one of gone) this.kept.delete(one)
     this.writes.push({ rows: rows.map((row) => row.id), gone, full })
+    return true
+  }
+
+  async settle(kind: ListedKind, _hostname: string, rows: object[], complete: boolean): Promise<boolean> {
+    this.settled.push({ kind, rows, complete })
     return true
   }
 }

@@ -40,7 +40,15 @@ test('wants a template or an image', () => {
 test('puts the request’s own fields over the template’s', async () => {
   const template = (name: string) => Promise.resolve({ image: 'busybox', cmd: `run ${name}`, tty: true })
   const resolved = await createContainer.resolve?.({ template: 'test', cmd: 'mine', start: true }, { template })
-  expect(resolved).toEqual({ image: 'busybox', cmd: 'mine', tty: true, start: true })
+  expect(resolved).toEqual({ image: 'busybox', cmd: 'mine', tty: true, start: true, template: 'test' })
+})
+
+test('marks the container with the template that it was made from', async () => {
+  double.answer('POST /containers/create', { status: 201, body: { Id: someId, Warnings: null } })
+  await createContainer.run({ image: 'ubuntu', template: 'test' }, contextFor(double.docker))
+  expect(double.asked).toMatchObject([{ body: { Labels: { 'deblox.template': 'test' } } }])
+  await createContainer.run({ image: 'ubuntu' }, contextFor(double.docker))
+  expect(double.asked[1]?.body).not.toHaveProperty(['Labels', 'deblox.template'])
 })
 
 test('fails where there is no such template', async () => {

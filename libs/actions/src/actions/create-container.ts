@@ -25,7 +25,7 @@ export const createContainer = defineAction({
   idempotent: true,
   timeoutMs: createTimeoutMs,
   async resolve({ template, ...own }, lookups) {
-    return template === undefined ? own : { ...(await lookups.template(template)), ...own }
+    return template === undefined ? own : { ...(await lookups.template(template)), ...own, template }
   },
   admit: (params, rules) => sizeOf(admit(dockerBody(params), rules)),
   run: (params, context) => createContainerOnce(dockerBody(params), params, context),

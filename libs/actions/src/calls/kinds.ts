@@ -13,7 +13,7 @@ export interface CallKind<P extends object = object> {
 
 export interface LogsParams {
   id: string
-  /** Goes on with what is logged from now on, until the container ends. */
+  /** Goes on with what is logged from now on, across restarts, until the container is removed. */
   follow: boolean
   /** Seconds since 1970, with a fraction, as text; nothing for no bound. */
   since?: string

@@ -8,7 +8,7 @@ import {
 } from 'node:crypto'
 import Joi from 'joi'
 import { StartError } from '../start-error'
-import { headerOf, type Signed, signText } from './jws'
+import { headerOf, type Signed, signedTypes, signText } from './jws'
 import { readKept, writeKept } from './kept-file'
 import { octets32, type PublicKey, type PublicKeys, thumbprint } from './public-keys'
 
@@ -146,7 +146,7 @@ function pairOf({ kty, crv, x, d }: SigningKey): Pair {
   const key = createPrivateKey({ key: { ...jwk, d }, format: 'jwk' })
   // A public half that is not this private half's would let nobody verify.
   if (key.export({ format: 'jwk' }).x !== x) throw new Error('keys whose halves belong together, got others')
-  const headers = { 'deblox-job': headerOf(kid, 'deblox-job'), 'deblox-keys': headerOf(kid, 'deblox-keys') }
+  const headers = Object.fromEntries(signedTypes.map((typ) => [typ, headerOf(kid, typ)])) as Record<Signed, string>
   return { public: { ...jwk, kid }, key, headers }
 }
 

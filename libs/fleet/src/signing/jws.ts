@@ -1,7 +1,9 @@
 import { type KeyObject, sign, verify } from 'node:crypto'
 
 /** What a signature is about: one that was made for another kind of text is not believed. */
-export type Signed = 'deblox-job' | 'deblox-keys'
+export const signedTypes = ['deblox-job', 'deblox-keys', 'deblox-call'] as const
+
+export type Signed = (typeof signedTypes)[number]
 
 /**
  * The protected header of every signature by a key (RFC 7515, with the body as it is by RFC 7797). There is no other: it is

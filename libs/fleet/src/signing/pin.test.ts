@@ -49,6 +49,16 @@ test('the first keys that are seen are believed, told of, and believed after a r
   await expect(believes(again, keys)).resolves.toBe(true)
 })
 
+test('a text is believed only as what it was signed as', async () => {
+  const keys = await openApiKeys(api)
+  await publish(keys)
+  const pinned = await worker()
+  await expect(pinned.require('text', keys.sign('text', 'deblox-call'), 'deblox-call')).resolves.toBeUndefined()
+  const refused = { code: 'bad_signature' }
+  await expect(pinned.require('text', keys.sign('text', 'deblox-call'))).rejects.toMatchObject(refused)
+  await expect(pinned.require('text', keys.sign('text', 'deblox-job'), 'deblox-call')).rejects.toMatchObject(refused)
+})
+
 test('what Redis says later changes nothing, and is told of once', async () => {
   const keys = await openApiKeys(api)
   await publish(keys)

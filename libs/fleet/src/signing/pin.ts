@@ -3,7 +3,16 @@ import type { Logger } from 'pino'
 import { StartError } from '../start-error'
 import { follow, isSame, isVouchedFor, readDocuments } from './key-documents'
 import { readKept, writeKept } from './kept-file'
-import { badSignature, fingerprint, parsePublicKeys, type PublicKeys, type Verify, verifierOf } from './public-keys'
+import type { Signed } from './jws'
+import {
+  badSignature,
+  fingerprint,
+  parsePublicKeys,
+  type PublicKeys,
+  type Verdict,
+  type Verify,
+  verifiersOf,
+} from './public-keys'
 
 /** Between two looks whether the keys have changed, in milliseconds. */
 const lookAgainMs = 5_000
@@ -24,7 +33,7 @@ export interface PinSource {
  */
 export class PinnedKeys {
   private known: PublicKeys | null = null
-  private verify: Verify = () => 'unknown'
+  private verifiers: Record<Signed, Verify> | undefined
   private looking: Promise<void> = Promise.resolve()
   /** Of what stands in Redis and is not believed: it is told once. */
   private refused = ''
@@ -74,19 +83,23 @@ export class PinnedKeys {
   }
 
   /** Resolves where the API has signed the text; throws `bad_signature`. Asks for new keys where it may be by one of those. */
-  async require(text: string, signature: string): Promise<void> {
-    let verdict = this.verify(text, signature)
+  async require(text: string, signature: string, typ: Signed = 'deblox-job'): Promise<void> {
+    let verdict = this.verify(text, signature, typ)
     if (verdict === 'unknown') {
       await this.look()
-      verdict = this.verify(text, signature)
+      verdict = this.verify(text, signature, typ)
     }
-    if (verdict === 'bad') throw badSignature('signature: expected one over this very job, got another')
+    if (verdict === 'bad') throw badSignature('signature: expected one over this very text, got another')
     if (verdict === 'unknown') throw badSignature(`signature: expected one by ${this.fingerprint ?? 'a known key'}`)
+  }
+
+  private verify(text: string, signature: string, typ: Signed): Verdict {
+    return this.verifiers?.[typ](text, signature) ?? 'unknown'
   }
 
   private take(keys: PublicKeys): void {
     this.known = keys
-    this.verify = verifierOf(keys, 'deblox-job')
+    this.verifiers = verifiersOf(keys)
   }
 
   private async refresh(): Promise<void> {

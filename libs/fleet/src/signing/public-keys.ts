@@ -1,7 +1,7 @@
 import { createHash, createPublicKey, type KeyObject } from 'node:crypto'
 import { DebloxError } from '@deblox/actions/errors'
 import Joi from 'joi'
-import { headerOf, isSignedBy, partsOf, type Signed } from './jws'
+import { headerOf, isSignedBy, partsOf, type Signed, signedTypes } from './jws'
 
 /** The public half of a key (RFC 8037). `kid` is its thumbprint (RFC 7638). */
 export interface PublicKey {
@@ -91,5 +91,9 @@ export function verifierOf({ keys }: PublicKeys, typ: Signed): Verify {
     return isSignedBy(text, parts.header, parts.signature, known.key) ? { by: known.kid } : 'bad'
   }
 }
+
+/** One for each kind of signed text. */
+export const verifiersOf = (keys: PublicKeys): Record<Signed, Verify> =>
+  Object.fromEntries(signedTypes.map((typ) => [typ, verifierOf(keys, typ)])) as Record<Signed, Verify>
 
 export const badSignature = (what: string): DebloxError => new DebloxError('bad_signature', what)

@@ -3,7 +3,7 @@ import { compactDecrypt, CompactEncrypt } from 'jose'
 import { useFleet } from '../../../../test/support/fleet-on-redis'
 import { testKeys } from '../testing/keys'
 import { thumbprint } from './public-keys'
-import { seal, type SealKey, unseal } from './seal'
+import { seal, type SealKey, sealSession, unseal, unsealSession } from './seal'
 import { sealPinsOf } from './seal-pins'
 
 const use = useFleet()
@@ -62,6 +62,35 @@ describe('what is sealed', () => {
       const sealed = await new CompactEncrypt(text).setProtectedHeader(header).encrypt(key)
       await expect(unseal(sealed, meant, secret)).rejects.toMatchObject({ code: 'bad_signature' })
     }
+  })
+})
+
+describe('a session’s secret', () => {
+  const sessionOf = { replica: 'replica-1', dock: 'dock-1', incarnation: 'run-1' }
+  const bytes = Buffer.alloc(32, 7)
+
+  test('is opened by the dock for which it is, as it was', async () => {
+    await expect(unsealSession(await sealSession(bytes, sessionOf, key), sessionOf, secret)).resolves.toEqual(bytes)
+  })
+
+  test.each([
+    ['another replica', { ...sessionOf, replica: 'replica-2' }],
+    ['another dock', { ...sessionOf, dock: 'dock-2' }],
+    ['another run of its worker', { ...sessionOf, incarnation: 'run-2' }],
+  ])('is not opened for %s', async (_, other) => {
+    const sealed = await sealSession(bytes, sessionOf, key)
+    await expect(unsealSession(sealed, other, secret)).rejects.toMatchObject({ code: 'bad_signature' })
+  })
+
+  test('is of 32 bytes', async () => {
+    const sealed = await sealSession(Buffer.alloc(31), sessionOf, key)
+    await expect(unsealSession(sealed, sessionOf, secret)).rejects.toMatchObject({ code: 'bad_signature' })
+  })
+
+  test('is not opened as secrets of a job, nor the other way round', async () => {
+    const refused = { code: 'bad_signature', message: expect.stringContaining('that this dock can open') }
+    await expect(unseal(await sealSession(bytes, sessionOf, key), meant, secret)).rejects.toMatchObject(refused)
+    await expect(unsealSession(await seal(secrets, meant, key), sessionOf, secret)).rejects.toMatchObject(refused)
   })
 })
 

@@ -1,9 +1,10 @@
 import { DebloxError } from '@deblox/actions/errors'
 import type { ApiKeys } from './api-keys'
-import { badSignature, verifierOf } from './public-keys'
+import type { Signed } from './jws'
+import { badSignature, verifiersOf } from './public-keys'
 
-/** Resolves where the API has signed a text; rejects with `bad_signature`. */
-export type Vouch = (text: string, signature: string) => Promise<void>
+/** Resolves where the API has signed a text, as a job unless another kind is named; rejects with `bad_signature`. */
+export type Vouch = (text: string, signature: string, typ?: Signed) => Promise<void>
 
 /** Whose signature counts, and what to sign with. */
 export interface Trust {
@@ -14,11 +15,11 @@ export interface Trust {
 
 /** That of an API replica, in its own keys. */
 export function trustIn(keys: ApiKeys): Trust {
-  const verify = verifierOf(keys.set, 'deblox-job')
+  const verify = verifiersOf(keys.set)
   return {
     keys,
-    async vouch(text, signature) {
-      if (typeof verify(text, signature) !== 'object')
+    async vouch(text, signature, typ = 'deblox-job') {
+      if (typeof verify[typ](text, signature) !== 'object')
         throw badSignature('signature: expected one by this API, got another')
     },
   }

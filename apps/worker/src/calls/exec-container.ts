@@ -1,0 +1,97 @@
+import { randomUUID } from 'node:crypto'
+import { setTimeout as wait } from 'node:timers/promises'
+import { type ExecParams, execContainer as kind, type TerminalSize } from '@deblox/actions/calls/kinds'
+import { withDeadline } from '@deblox/actions/deadline'
+import { DebloxError } from '@deblox/actions/errors'
+import { fullId } from '@deblox/actions/schemas'
+import { withoutUndefined } from '@deblox/actions/without-undefined'
+import type Docker from 'dockerode'
+import type { Answers } from './answerers'
+import { pour, sendAll } from './connection'
+import type { CallContext } from './context'
+import { hangUp, markName } from './hang-up'
+import { ReadAhead } from './read-ahead'
+import { noDetachKeys, Resizes } from './terminal'
+
+const shortMs = 30_000
+
+/** How long Docker may take to tell how a process has ended whose streams have, in milliseconds. */
+const exitMs = 10_000
+
+/**
+ * Runs a command in the container. Begins with `{tty}`; with a terminal all output is on channel 0. Ends with `{exitCode}`.
+ * When the caller leaves, the connection is closed, and the command is told so as by a terminal that is switched off.
+ */
+export const execContainer: Answers<ExecParams> = {
+  kind,
+  writes: () => true,
+  async answer({ params, call, context, signal }) {
+    const { id, tty, stdin, size, user } = params
+    const mark = randomUUID()
+    const exec = await create(params, mark, context, signal)
+    const asked = { method: 'POST', path: `/exec/${exec.id}/start`, json: { Detach: false, Tty: tty } } as const
+    const connection = await context.streams.hijack(asked, signal)
+    const resizes = new Resizes((to) => resize(exec, to, signal), signal)
+    if (tty) resizes.begin(size, call)
+    const output = new ReadAhead(connection)
+    let broken: unknown
+    try {
+      await call.begin({ tty })
+      if (stdin) pour(call.input, connection, output, tty ? 'eot' : 'shut', signal)
+      await sendAll(output, tty, (channel, bytes) => call.send(channel, bytes))
+    } catch (error) {
+      // A process that leaves input unread ends its connection so.
+      if (signal.aborted || error instanceof DebloxError) throw error
+      broken = error
+    } finally {
+      connection.destroy()
+      resizes.end()
+      if (signal.aborted) void hangUp({ exec, container: id, mark, user }, context)
+    }
+    const exitCode = await exitCodeOf(exec, signal)
+    if (exitCode === null && broken !== undefined) throw broken
+    return { exitCode }
+  },
+}
+
+async function create(
+  params: ExecParams,
+  mark: string,
+  { docker }: CallContext,
+  signal: AbortSignal,
+): Promise<Docker.Exec> {
+  const { id, cmd, tty, stdin, user, workdir, env = [] } = params
+  const created = await withDeadline(shortMs, signal, (abortSignal) =>
+    docker.getContainer(id).exec(
+      withoutUndefined({
+        Cmd: cmd,
+        Tty: tty,
+        AttachStdin: stdin,
+        AttachStdout: true,
+        AttachStderr: true,
+        User: user,
+        WorkingDir: workdir,
+        Env: [...env, `${markName}=${mark}`],
+        DetachKeys: tty ? noDetachKeys : undefined,
+        abortSignal,
+      }),
+    ),
+  )
+  // It becomes part of a path.
+  if (!fullId.test(created.id)) throw new DebloxError('docker_error', 'expected the id of an exec from the daemon')
+  return created
+}
+
+const resize = (exec: Docker.Exec, { cols, rows }: TerminalSize, signal: AbortSignal): Promise<unknown> =>
+  withDeadline(shortMs, signal, (abortSignal) => exec.resize({ w: cols, h: rows, abortSignal }))
+
+/** The streams can end a moment before Docker knows that the process has; null where it runs on without them. */
+async function exitCodeOf(exec: Docker.Exec, signal: AbortSignal): Promise<number | null> {
+  const until = performance.now() + exitMs
+  for (let pauseMs = 5; ; pauseMs = Math.min(2 * pauseMs, 200)) {
+    const { Running, ExitCode } = await withDeadline(shortMs, signal, (abortSignal) => exec.inspect({ abortSignal }))
+    if (!Running) return ExitCode
+    if (performance.now() > until) return null
+    await wait(pauseMs, undefined, { signal })
+  }
+}

@@ -1,0 +1,153 @@
+import { once } from 'node:events'
+import type { ServerResponse } from 'node:http'
+import { someId } from '../../../../libs/actions/src/testing/context'
+import { eventually } from '../../../../test/support/eventually'
+import { AnsweringDouble } from '../testing/answering-double'
+import { callContextDouble } from '../testing/call-context-double'
+import { frame, useStreamsDouble } from '../testing/streams-double'
+import { answerersFor } from './answerers'
+
+const double = useStreamsDouble()
+const time = (n: number): string => `2026-11-23T07:25:38.00000000${n}Z`
+const line = (n: number, text: string): Buffer => frame(1, `${time(n)} ${text}\n`)
+
+let state: object
+let events: ServerResponse[]
+let rounds: Buffer[][]
+
+beforeEach(() => {
+  state = { Status: 'exited', Running: false }
+  events = []
+  rounds = []
+  double.answer(`GET /containers/${someId}/json`, (response) => {
+    response.end(JSON.stringify({ Id: someId, State: state, Config: { Tty: false } }))
+  })
+  double.answer('GET /events', (response) => {
+    response.flushHeaders()
+    events.push(response)
+  })
+  double.answer(`GET /containers/${someId}/logs`, (response) => {
+    const round = rounds.shift()
+    // Without one left: as Docker, who has more to tell one day.
+    if (round) response.end(Buffer.concat(round))
+    else response.flushHeaders()
+  })
+})
+
+function follow(more: object = {}) {
+  const { context } = callContextDouble(double.dockerHost)
+  const params = { id: someId, follow: true, stdout: true, stderr: true, ...more }
+  const call = new AnsweringDouble({ kind: 'read-logs', params })
+  const ended = answerersFor(context).get('read-logs')?.(call) as Promise<unknown>
+  ended.catch(() => undefined)
+  return { call, ended }
+}
+
+/** The queries with which the log was asked for. */
+const asked = () =>
+  double.asked
+    .filter((what) => what.includes('/logs'))
+    .map((what) => Object.fromEntries(new URLSearchParams(what.replace(/^[^?]*/, ''))))
+const tell = (Action: string) => events.at(-1)?.write(`${JSON.stringify({ Action, Actor: { ID: someId } })}\n`)
+const waiting = (count: number) => eventually(() => events.length === count)
+
+test('goes on after a start, from where it was, with nothing read twice', async () => {
+  rounds = [[line(1, 'one'), line(2, 'two')], [line(2, 'two'), line(3, 'three')], []]
+  const { call, ended } = follow({ tail: 2, since: '5' })
+  await waiting(1)
+  expect(call.text(1)).toBe(`${time(1)} one\n${time(2)} two\n`)
+  tell('start')
+  await waiting(2)
+  tell('start')
+  await waiting(3)
+  tell('destroy')
+  expect(await ended).toEqual({})
+  expect(call.text(1)).toBe(`${time(1)} one\n${time(2)} two\n${time(3)} three\n`)
+  const always = { follow: 'true', stdout: 'true', stderr: 'true', timestamps: 'true' }
+  expect(asked()).toEqual([
+    { ...always, tail: '2', since: '5' },
+    { ...always, since: '1795418738.000000002' },
+    { ...always, since: '1795418738.000000003' },
+  ])
+  expect(call.begun).toEqual([{ tty: false }])
+})
+
+test('goes on at once where the container runs again already', async () => {
+  rounds = [[line(1, 'one')]]
+  state = { Status: 'running', Running: true }
+  const { call } = follow()
+  await eventually(() => asked().length === 2)
+  expect(events).toHaveLength(1)
+  call.leave()
+})
+
+test('waits where the container is to be restarted, which Docker calls running', async () => {
+  rounds = [[line(1, 'one')]]
+  state = { Status: 'restarting', Running: true, Restarting: true }
+  const { call } = follow()
+  const looks = () => double.asked.filter((what) => what.includes(`${someId}/json`)).length
+  await eventually(() => looks() === 2)
+  // Whatever it does after that look has been done when another call has been answered.
+  const { context } = callContextDouble(double.dockerHost)
+  const other = new AnsweringDouble({ kind: 'inspect-container', params: { id: someId } })
+  await answerersFor(context).get('inspect-container')?.(other)
+  expect(asked()).toHaveLength(1)
+  tell('start')
+  await eventually(() => asked().length === 2)
+  call.leave()
+})
+
+test('of a log without a line asks for what comes from its own beginning on', async () => {
+  rounds = [[]]
+  const before = Date.now() / 1000
+  const { call } = follow({ tail: 0 })
+  await waiting(1)
+  tell('start')
+  await eventually(() => asked().length === 2)
+  const since = Number(asked()[1]?.['since'])
+  expect(since).toBeGreaterThanOrEqual(Math.floor(before))
+  expect(since).toBeLessThanOrEqual(Date.now() / 1000)
+  call.leave()
+})
+
+test('is not begun where there is no such container', async () => {
+  rounds = [[line(1, 'one')]]
+  const { call, ended } = follow()
+  double.json(`GET /containers/${someId}/json`, { message: 'No such container' }, 404)
+  await expect(ended).rejects.toMatchObject({ code: 'docker_error', status: 404 })
+  expect(call.begun).toEqual([])
+})
+
+test('ends without a failure where it was removed meanwhile', async () => {
+  const first: { response?: ServerResponse } = {}
+  double.answer(`GET /containers/${someId}/logs`, (response) => {
+    first.response = response
+    response.write(line(1, 'one'))
+  })
+  const { call, ended } = follow()
+  await eventually(() => call.text(1) !== '')
+  double.json(`GET /containers/${someId}/json`, { message: 'No such container' }, 404)
+  first.response?.end()
+  expect(await ended).toEqual({})
+})
+
+test('ends when its time is over, though Docker says nothing', async () => {
+  const { call, ended } = follow({ until: (Date.now() / 1000).toFixed(3) })
+  expect(await ended).toEqual({})
+  expect(call.begun).toEqual([{ tty: false }])
+  await eventually(() => double.connections === 0)
+})
+
+test('fails where Docker’s answer, or its events, break off', async () => {
+  double.answer(`GET /containers/${someId}/logs`, (response) => {
+    response.write(line(1, 'one'), () => response.destroy())
+  })
+  await expect(follow().ended).rejects.toMatchObject({ code: 'stream_broken' })
+  double.answer(`GET /containers/${someId}/logs`, (response) => response.end())
+  const { ended } = follow()
+  await waiting(1)
+  const closed = once(events[0] as ServerResponse, 'close')
+  events[0]?.end()
+  await closed
+  await expect(ended).rejects.toMatchObject({ code: 'stream_broken' })
+})

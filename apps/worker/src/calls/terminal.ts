@@ -1,0 +1,64 @@
+import type { TerminalSize } from '@deblox/actions/calls/kinds'
+import { setTimeout as wait } from 'node:timers/promises'
+import type { Answering } from '@deblox/fleet/calls/call'
+
+/**
+ * Docker lets go of a terminal where it reads these keys, ctrl-p ctrl-q unless told, and holds back the first of them. There is
+ * no way to have none: so many of a rare one come neither from a keyboard nor in bytes that somebody sends.
+ */
+export const noDetachKeys = Array.from({ length: 16 }, (_, index) => (index % 2 === 0 ? 'ctrl-^' : 'ctrl-_')).join(',')
+
+/** A process may not have its terminal yet when its connection stands. */
+const firstTries = 10
+
+const isSize = (value: unknown): value is TerminalSize => {
+  const { cols, rows } = (value ?? {}) as Partial<Record<keyof TerminalSize, unknown>>
+  return [cols, rows].every((count) => Number.isInteger(count) && (count as number) >= 1 && (count as number) <= 10_000)
+}
+
+/** Keeps a terminal as large as its caller says, one change after the other, of several the last. */
+export class Resizes {
+  private wanted: TerminalSize | undefined
+  private running = false
+  private ended = false
+
+  constructor(
+    private readonly resize: (size: TerminalSize) => Promise<unknown>,
+    private readonly signal: AbortSignal,
+  ) {}
+
+  begin(size: TerminalSize | undefined, call: Answering): void {
+    if (size) this.set(size)
+    call.onTold((message) => {
+      const { resize } = (message ?? {}) as { resize?: unknown }
+      if (isSize(resize)) this.set({ cols: resize.cols, rows: resize.rows })
+    })
+  }
+
+  end(): void {
+    this.ended = true
+  }
+
+  private set(size: TerminalSize): void {
+    this.wanted = size
+    if (!this.running) void this.run()
+  }
+
+  /** Never rejects: a terminal that keeps its old size is no reason to end its session. */
+  private async run(): Promise<void> {
+    this.running = true
+    for (let tries = 0; this.wanted && !this.ended;) {
+      const size = this.wanted
+      this.wanted = undefined
+      try {
+        await this.resize(size)
+        tries = 0
+      } catch {
+        if (this.signal.aborted || ++tries >= firstTries) continue
+        this.wanted ??= size
+        await wait(20 * tries, undefined, { signal: this.signal }).catch(() => undefined)
+      }
+    }
+    this.running = false
+  }
+}
