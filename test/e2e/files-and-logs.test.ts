@@ -77,7 +77,7 @@ test('an end is waited for, and what is used is read', async () => {
 }, 30_000)
 
 test('logs of several docks are one, with those that come later, and a template chooses', async () => {
-  const spec = { image: 'idlebox', cmd: ['sh', '-c', 'echo "$NAME begins"; while read line; do :; done; sleep 3600'] }
+  const spec = { image: 'busybox', cmd: ['sh', '-c', 'echo "$NAME begins"; while read line; do :; done; sleep 3600'] }
   await fleet.request(fleet.api, 'PUT', '/v1/templates/talker', spec)
   const talker = (name: string, hostname: string) =>
     create(fleet, {

@@ -19,7 +19,10 @@ test('whoever stops sending in the middle is not waited for', async () => {
   }
   const pieces = paced(input(), never, 20)
   expect((await pieces.next()).value).toEqual(Buffer.from('one'))
-  await expect(pieces.next()).rejects.toMatchObject({ code: 'call_timeout', message: expect.stringContaining('within 0.02 s') })
+  await expect(pieces.next()).rejects.toMatchObject({
+    code: 'call_timeout',
+    message: expect.stringContaining('within 0.02 s'),
+  })
 })
 
 test('it ends with its signal', async () => {
