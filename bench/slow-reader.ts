@@ -39,7 +39,7 @@ const offeredRate = 100_000_000
 const readRate = 10_000
 
 /** Between two inspects, in milliseconds: they are to feel what else goes on, not to be it. */
-const gapMs = 15
+const gapMs = 40
 
 /** A reader of a followed log who takes far less than it is offered, and what that costs him, the fleet and others. */
 export async function measureSlowReader(setting: Setting, id: string, forMs: number): Promise<BesideSlowReader> {

@@ -54,6 +54,7 @@ function consuming(): Consumers {
     spent,
     settled: { add: () => undefined },
     sealKey: generateKeyPairSync('x25519').privateKey,
+    incarnation: 'this-worker',
     refresh: async () => {},
     touch: () => {},
   }

@@ -70,6 +70,7 @@ async function startWorker(stopping?: AbortSignal): Promise<Stop> {
   await takeBack(fleet, dockTopic(hostname))
   const context = {
     hostname,
+    incarnation: lease.incarnation,
     policy,
     defaultRules: { profile: 'restricted' } as const,
     docker,

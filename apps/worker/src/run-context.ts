@@ -15,6 +15,8 @@ import { expired } from './refusals'
 /** What a worker runs jobs with. */
 export interface RunContext {
   hostname: string
+  /** Under which this worker holds its lease. */
+  incarnation: string
   docker: Docker
   fleet: Fleet
   /** Open while the daemon answers. */

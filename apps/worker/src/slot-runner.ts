@@ -163,12 +163,13 @@ export class SlotRunner {
   /** Writes down how a slot ended, again and again until Redis has it. Tells what became of that. */
   private record(ended: Slot, outcome: SlotOutcome): Promise<Recorded> {
     const { epoch } = ended
+    const { hostname, incarnation } = this.context
     const payload = payloadOf(ended)
     const { action, jobId, slot } = payload
     const { state, error } = outcome
     this.log.info({ job: jobId, slot, action, state, ...(error && { error }) }, 'job ended')
     const id = slotJobId(jobId, slot)
-    const claim = epoch > 0 ? { hostname: this.context.hostname, epoch } : undefined
+    const claim = epoch > 0 ? { hostname, epoch, incarnation } : undefined
     const recorded = untilRecorded(this.context.fleet.jobs, { payload, outcome, claim }, this.log)
       .then(async (how) => {
         if (how === 'recorded') this.context.onRecorded(outcome)

@@ -147,6 +147,7 @@ describe('by the consumers', () => {
       spent: await Spent.open('/dev/null', 'here', () => Date.now(), log),
       settled: { add: () => undefined },
       sealKey: generateKeyPairSync('x25519').privateKey,
+      incarnation: 'this-worker',
       refresh: async () => {},
       touch: () => {},
     }

@@ -34,6 +34,7 @@ describe('a claim', () => {
   test('to a slot that has ended changes no more, but for being taken away', () => {
     const ended: SlotState = { claim: there, ended: true }
     expect(change(ended, { do: 'reclaim', hostname: 'here', was: there })).toEqual(ended)
+    expect(change(ended, { do: 'release', ...there })).toEqual(ended)
     expect(change({ ...fresh, ended: true }, { do: 'claim', hostname: 'here' })).toEqual({ ...fresh, ended: true })
     expect(change(ended, { do: 'revoke' }).claim).toEqual({ hostname: nobody, epoch: 3 })
     expect(tell(ended)).toEqual({ ...there, ended: true })

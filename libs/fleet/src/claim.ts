@@ -44,7 +44,8 @@ export function change(state: SlotState, command: ClaimCommand): SlotState {
       if (state.ended || !isSame(claim, command.was)) return state
       return { ...state, claim: { hostname: command.hostname, epoch: command.was.epoch + 1 } }
     case 'release':
-      if (!isSame(claim, command)) return state
+      // Two workers of one dock, one of them frozen, share a claim: what the other has made under it is the slot's by now.
+      if (state.ended || !isSame(claim, command)) return state
       return { ...state, claim: { hostname: nobody, epoch: command.epoch } }
     case 'revoke':
       return claim ? { ...state, claim: { hostname: nobody, epoch: claim.epoch } } : state

@@ -60,7 +60,8 @@ export function jobEventsOf(redis: RedisClient, keys: FleetKeys) {
       const { jobId, slot } = payload
       const args = [toldBy(keys, payload), event, slot, dock, JSON.stringify(data), times.finishedJob]
       const used = [keys.job(jobId), keys.jobEvents(jobId), keys.jobEvents(pullsOf(jobId))]
-      await runScript(redis, tellScript, used, args)
+      // By its text: sent again because Redis did not know its hash, it would come after what follows on this connection, such as the end.
+      await redis.eval(tellScript.lua, used.length, ...used, ...args)
     },
 
     /** The next events of a job after that one ('' for the first), about so many. What nobody of ours wrote is left out. */

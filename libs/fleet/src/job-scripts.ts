@@ -30,11 +30,12 @@ export const acceptScript = script(`
   return false`)
 
 /**
- * KEYS: job, reply stream, jobs, finished jobs, in flight of the owner, deadlines, rollbacks, placement, large result, events, pulls. ARGV: slot, state, outcome to
+ * KEYS: job, reply stream, jobs, finished jobs, in flight of the owner, deadlines, rollbacks, placement, large result, events, pulls,
+ * and the dock's lease where an incarnation is given. ARGV: slot, state, outcome to
  * keep, outcome to tell, job id, life of a finished job, replies kept, life of the stream, action, time of acceptance, finished
  * jobs kept, how the keys of jobs begin, the dock and epoch of the claim under which it ended, if there was one, and
  * '1' if it has made a container, a result too large for the record (or nothing) and its life, by what and what is told of it, and
- * how the keys of events begin, and how those of pulls end. A claim to nothing is given up, so that what comes to be later is nobody's. Only the first outcome of a slot counts, so that a slot ends in exactly one way.
+ * how the keys of events begin, and how those of pulls end, and the incarnation of the worker that had the claim. A claim to nothing is given up, so that what comes to be later is nobody's. Only the first outcome of a slot counts, so that a slot ends in exactly one way.
  * Finished jobs beyond the number or age go, a few each time.
  */
 export const finishScript = script(`
@@ -44,6 +45,9 @@ export const finishScript = script(`
   if ARGV[13] ~= '' then
     local claim = redis.call('HMGET', KEYS[8], 'hostname', 'epoch')
     if claim[1] ~= ARGV[13] or claim[2] ~= ARGV[14] then return -1 end
+    -- The worker that came after this one has the claim with the dock, and may be about to make the container once more.
+    local holder = ARGV[22] ~= '' and redis.call('GET', KEYS[12])
+    if holder and holder ~= ARGV[22] then return -1 end
   end
   if redis.call('HSETNX', KEYS[1], 'slot:' .. ARGV[1], ARGV[3]) == 0 then return 0 end
   if ARGV[15] ~= '1' and redis.call('EXISTS', KEYS[8]) == 1 then redis.call('HSET', KEYS[8], 'hostname', '') end

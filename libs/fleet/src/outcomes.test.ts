@@ -212,3 +212,24 @@ test('an outcome reached under a claim that another dock has taken over is not t
   await jobs().finish(payloadOf(record, 1), second, { hostname: 'dock-2', epoch: 2 })
   await expect(slotsOf(record)).resolves.toMatchObject([{ state: 'completed', dock: 'dock-2' }])
 })
+
+test('an outcome of a worker whose lease another has by now is refused; while nobody has it, it counts', async () => {
+  const { docks, placements } = use.fleet()
+  const record = await accepted()
+  const claim = await placements.claim(record.id, 1, 'dock-1')
+  const endedBy = (incarnation: string) => jobs().finish(payloadOf(record, 1), made(1), { ...claim, incarnation })
+  await docks.acquireLease('dock-1', 'successor')
+  await expect(endedBy('predecessor')).resolves.toBe('refused')
+  await expect(slotsOf(record)).resolves.toMatchObject([{ state: 'waiting' }])
+  await docks.releaseLease('dock-1', 'successor')
+  await expect(endedBy('predecessor')).resolves.toBe('recorded')
+})
+
+test('an outcome of the worker that has the lease counts', async () => {
+  const { docks, placements } = use.fleet()
+  const record = await accepted()
+  const claim = await placements.claim(record.id, 1, 'dock-1')
+  await docks.acquireLease('dock-1', 'worker')
+  const ended = jobs().finish(payloadOf(record, 1), made(1), { ...claim, incarnation: 'worker' })
+  await expect(ended).resolves.toBe('recorded')
+})

@@ -18,13 +18,14 @@ const toldResult = 65_536
 /** Beyond this no result goes into Redis at all, in characters. */
 export const maxResult = 32 * 2 ** 20
 
-/** The claim under which an outcome was reached. */
+/** The claim under which an outcome was reached, and by which incarnation of the dock's worker, where that is to be asked. */
 export interface ClaimOf {
   hostname: string
   epoch: number
+  incarnation?: string
 }
 
-/** `ended`: the slot had an outcome, or is no longer kept. `refused`: somebody else was given the slot since. */
+/** `ended`: the slot had an outcome, or is no longer kept. `refused`: somebody else was given the slot, or the dock, since. */
 export type Recorded = 'recorded' | 'ended' | 'refused'
 
 /** What is known of a slot when a worker is about to begin it. */
@@ -52,7 +53,8 @@ export function outcomesOf(redis: RedisClient, keys: FleetKeys) {
 
   /**
    * Records how a slot ended and tells the replica that waits. A second outcome of a slot changes nothing, nor does one that
-   * was reached under a claim that somebody else has taken over: that one's outcome is the slot's.
+   * was reached under a claim that somebody else has taken over: that one's outcome is the slot's. Nor does one of a worker
+   * whose lease is another's: that one has the dock's claims too.
    */
   const finish = async (payload: JobPayload, ended: SlotOutcome, claim?: ClaimOf): Promise<Recorded> => {
     const result = JSON.stringify(ended.result)
@@ -68,6 +70,7 @@ export function outcomesOf(redis: RedisClient, keys: FleetKeys) {
       keys.result(payload.jobId, ended.slot),
       keys.jobEvents(payload.jobId),
       keys.jobEvents(pullsOf(payload.jobId)),
+      ...(claim?.incarnation === undefined ? [] : [keys.lease(claim.hostname)]),
     ]
     const args = [
       ended.slot,
@@ -91,6 +94,7 @@ export function outcomesOf(redis: RedisClient, keys: FleetKeys) {
       JSON.stringify(toldOfEnd(ended)),
       keys.jobEvents(''),
       pullsOf(''),
+      claim?.incarnation ?? '',
     ]
     const recorded = await runScript(redis, finishScript, used, args)
     if (recorded === -1) return 'refused'

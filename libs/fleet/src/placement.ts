@@ -68,6 +68,7 @@ const releaseScript = script(`
   ${tellJobLua({ job: 'KEYS[2]', events: 'KEYS[3]', told: 'ARGV[4]' })}
   local placed = redis.call('HMGET', KEYS[1], 'hostname', 'epoch')
   if placed[1] ~= ARGV[2] or placed[2] ~= ARGV[3] then return 0 end
+  if redis.call('HEXISTS', KEYS[2], 'slot:' .. ARGV[1]) == 1 then return 0 end
   redis.call('HSET', KEYS[1], 'hostname', '')
   tellJob('waiting', ARGV[1], ARGV[2], ARGV[5])
   return 1`)
@@ -112,8 +113,8 @@ export function placementsOf(redis: RedisClient, keys: FleetKeys) {
     },
 
     /**
-     * Gives a claim up if it is still this one, so that another dock may take the slot at once; tells whether it was. What
-     * was made under it is nobody's from then on: to be called where nothing was sent to the daemon, or is to go. `given`:
+     * Gives a claim up if it is still this one and the slot has not ended, so that another dock may take the slot at once;
+     * tells whether it was. What was made under it is nobody's from then on: to be called where nothing was sent to the daemon, or is to go. `given`:
      * whose slot it is, and why it waits from now on, to tell so.
      */
     async release(job: string, slot: number, hostname: string, epoch: number, given?: GivenUp): Promise<boolean> {

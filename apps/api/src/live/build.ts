@@ -35,17 +35,12 @@ export async function build(reads: StateReads, leases: Leases, signal: AbortSign
 /** Takes into the tables what was found after a position. Throws `Gap` where something is missing between them. */
 export async function take(
   reads: StateReads,
-  leases: Leases,
   { tables, position }: Built,
   found: readonly StreamEntry[],
 ): Promise<Entry[]> {
   const entries = entriesOf(found)
   const changes = entries.flatMap(({ change }) => change ?? [])
-  const [has] = await Promise.all([
-    reads.has(position),
-    refresh(reads, tables, changes),
-    changes.some(({ kind }) => kind === 'dock') && leases.look(),
-  ])
+  const [has] = await Promise.all([reads.has(position), refresh(reads, tables, changes)])
   if (!has) throw new Gap(`expected to go on after ${position}, got a stream without it`)
   return entries
 }

@@ -191,7 +191,7 @@ export class FleetCopy {
       this.reader.next(position).then(resolve, reject)
     })
     if (found.length === 0) return
-    const entries = await this.inTurn(() => take(this.patient, this.leases, { tables, position }, found))
+    const entries = await this.inTurn(() => take(this.patient, { tables, position }, found))
     if (this.tables !== tables) return
     this.recent.push(entries)
     this.moveTo(tables, entries.at(-1)?.id ?? position)

@@ -1,7 +1,6 @@
-import type { TerminalSize } from '@deblox/actions/calls/kinds'
+import { terminalSize } from '@deblox/actions/calls/kinds'
 import { DebloxError, type ErrorCode } from '@deblox/actions/errors'
 import { validate } from '@deblox/actions/explain'
-import Joi from 'joi'
 import type { WebSocket } from 'ws'
 import { asFailure } from '../errors'
 import { heartbeat } from './heartbeat'
@@ -25,11 +24,6 @@ export interface TerminalOptions {
   /** Milliseconds between two pings, and for the answer to one. */
   pingMs?: number
 }
-
-export const terminalSize = Joi.object<TerminalSize>({
-  cols: Joi.number().integer().min(1).max(10_000).required(),
-  rows: Joi.number().integer().min(1).max(10_000).required(),
-})
 
 /** Speaks the sub-protocol until the call ends, the caller leaves, or he may not go on; resolves when the socket is closed. */
 export async function speakTerminal(

@@ -11,6 +11,7 @@ export function contextOnRedis(fleet: Fleet, docker: Docker) {
   const lost = { daemon: new AbortController() }
   const context: RunContext = {
     hostname: 'here',
+    incarnation: 'this-worker',
     docker,
     fleet,
     policy: { maxProfile: 'privileged' },

@@ -80,7 +80,7 @@ export interface ExportParams {
 const id = Joi.string().pattern(fullId).required()
 const text = Joi.string().max(4_096)
 const moment = Joi.string().pattern(/^\d{1,12}(\.\d{1,9})?$/)
-const size = Joi.object<TerminalSize>({
+export const terminalSize = Joi.object<TerminalSize>({
   cols: Joi.number().integer().min(1).max(10_000).required(),
   rows: Joi.number().integer().min(1).max(10_000).required(),
 })
@@ -113,13 +113,13 @@ export const execContainer = kind<ExecParams>('exec-container', {
   user: text,
   workdir: text,
   env: Joi.array().items(Joi.string().max(65_536)).max(1_000),
-  size,
+  size: terminalSize,
 })
 export const attachContainer = kind<AttachParams>('attach-container', {
   id,
   stdin: Joi.boolean().required(),
   logs: Joi.boolean().required(),
-  size,
+  size: terminalSize,
 })
 export const readArchive = kind<ArchiveParams>('read-archive', { id, path })
 export const writeArchive = kind<WriteArchiveParams>('write-archive', {

@@ -29,6 +29,19 @@ export const known = {
   ),
   /** What has the name by now is not what was made under it. */
   nameTakenByAnother: schedule('takeFromCluster 0 0, work 0 5, removeBehind 0 0, takeName 0 9, work 0 0, rollBack 0 0'),
+  /**
+   * A worker that was frozen records what it had made when its successor beside the same daemon has begun the slot under the
+   * same claim. Then somebody deletes that container, and the successor makes and starts another one.
+   */
+  endedUnderSuccessor: schedule(
+    'takeFromCluster 0 0, workOne 0 10, work 0 0, work 0 0, work 0 0, silence 0 10, start 0 0, comeBack 0 0,' +
+      'takeFromCluster 0 0, thaw 0 0, workOne 0 3, work 0 1, removeBehind 0 0',
+  ),
+  /** A worker that was frozen gives its claim up when its successor beside the same daemon has ended the slot under it. */
+  givenUpAfterTheEnd: schedule(
+    'takeFromCluster 0 0, work 0 0, silence 0 1, start 0 0, comeBack 0 0, takeFromCluster 0 0, work 0 4, thaw 0 0,' +
+      'work 0 0, workOne 0 3, handBack 0 0',
+  ),
 }
 
 /** The steps of a trace: kind, dock, which. */

@@ -13,6 +13,8 @@ export interface Protocol {
   meet: typeof meet
   /** Whether a write is sent to the daemon only under the lease. */
   checksLease: boolean
+  /** Whether an outcome is refused while another worker has the dock's lease. */
+  yieldsToSuccessor: boolean
   /** Whether copies of one slot have their turns one after the other within a worker. */
   takesTurns: boolean
   /** What a removal names: an id is one container's for ever, a name is whoever has it then. */
@@ -32,6 +34,7 @@ export const protocol: Protocol = {
   reconcileGently,
   meet,
   checksLease: true,
+  yieldsToSuccessor: true,
   takesTurns: true,
   removesBy: 'id',
   afterRefusal: 'claim',
@@ -78,6 +81,12 @@ export const wrongWays: Record<string, Partial<Protocol>> = {
         ? { ...state, claim: { hostname: command.hostname, epoch: state.claim.epoch } }
         : change(state, command),
   },
+  'the claim of a slot that has ended is given up': {
+    change: (state, command) =>
+      command.do === 'release'
+        ? { ...change({ ...state, ended: false }, command), ended: state.ended }
+        : change(state, command),
+  },
   'nothing is ever removed': { reconcile: () => [], reconcileGently: () => ({ now: [], remember: new Set() }) },
   'epochs are not looked at': {
     reconcile: (observed, claims, self) =>
@@ -92,4 +101,5 @@ export const wrongWays: Record<string, Partial<Protocol>> = {
   },
   'two copies of a slot are worked on at once': { takesTurns: false },
   'the lease is not checked': { checksLease: false },
+  'an outcome is recorded though another worker has the dock’s lease': { yieldsToSuccessor: false },
 }

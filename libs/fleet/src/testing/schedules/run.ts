@@ -161,9 +161,13 @@ function inspect(world: World, { dock }: Process, run: Run): boolean {
   }
 }
 
-function finish(world: World, { dock }: Process, run: Run): boolean {
+function finish(world: World, process: Process, run: Run): boolean {
+  const { dock } = process
   const { slot } = run.entry
-  const ended = world.protocol.settle(slot.state, { hostname: dock.hostname, epoch: run.under.epoch }, !run.failed)
+  const { settle, yieldsToSuccessor } = world.protocol
+  const isReplaced = yieldsToSuccessor && dock.lease !== 0 && !holdsLease(process)
+  const under = { hostname: dock.hostname, epoch: run.under.epoch }
+  const ended = isReplaced ? null : settle(slot.state, under, !run.failed)
   if (ended) {
     slot.state = ended
     const state = run.failed ? 'failed' : 'completed'
