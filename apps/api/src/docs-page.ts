@@ -1,5 +1,5 @@
+import { dirname } from 'node:path'
 import express, { type RequestHandler, Router } from 'express'
-import { absolutePath } from 'swagger-ui-dist'
 import { pagePolicy } from './edges/security-headers'
 
 const page = `<!doctype html>
@@ -29,6 +29,9 @@ const policy = pagePolicy({
   'connect-src': ["'self'"],
 })
 
+/** Where its files are. The package itself would load all of them here, where nobody shows them. */
+const folder = dirname(require.resolve('swagger-ui-dist/package.json'))
+
 /** The API's description for people: Swagger UI from its package, so that it works without the internet. */
 export function docsPage(): RequestHandler {
   const router = Router({ strict: true })
@@ -41,6 +44,6 @@ export function docsPage(): RequestHandler {
   router.get('/start.js', (_request, response) => {
     response.type('js').send(start)
   })
-  router.use(express.static(absolutePath(), { index: false }))
+  router.use(express.static(folder, { index: false }))
   return router
 }
