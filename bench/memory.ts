@@ -69,7 +69,7 @@ export async function measureMemory(): Promise<string> {
 interface Bytes {
   /** Of a slot that waits. */
   waiting: number
-  /** Of the job's record, when it has ended. */
+  /** Of the job's record and its events, when it has ended. */
   record: number
   /** Of all else, when it has ended: what BullMQ keeps, events, placement. */
   topic: number
@@ -120,11 +120,17 @@ async function measureJobs(fleet: Fleet, { params, body, fails = false }: Kind):
       record: { ...record, id: newJobId(now), topics: [topic], expiresAt: now + 60_000 },
     })
   }
+  // The stream of changes is bounded, however many jobs there are: it is none of theirs.
+  await fleet.redis.unlink(fleet.keys.changes)
   const waiting = (await usedMemory(fleet)) - before
   await Promise.all(topics.map((topic) => runAll(fleet, topic, kept, body, fails)))
-  await fleet.redis.unlink([replyTo, ...(await fleet.redis.keys(`${fleet.prefix}:result:*`))])
+  const results = await fleet.redis.keys(`${fleet.prefix}:result:*`)
+  await fleet.redis.unlink([replyTo, fleet.keys.changes, ...results])
   const all = await usedMemory(fleet)
-  const records = await fleet.redis.keys(`${fleet.prefix}:job:*`)
+  const [jobs, events] = await Promise.all(
+    [fleet.keys.job('*'), fleet.keys.jobEvents('*')].map((keys) => fleet.redis.keys(keys)),
+  )
+  const records = [...(jobs ?? []), ...(events ?? [])]
   await fleet.redis.unlink([...records, fleet.keys.jobs, fleet.keys.finished])
   const topic = (await usedMemory(fleet)) - before
   return { waiting: waiting / many, record: (all - before - topic) / many, topic: topic / many }

@@ -8,6 +8,7 @@ import { freePort } from '../support/free-port'
 import type { Reply } from '../support/http'
 import { RedisServer, startRedis } from '../support/redis'
 import { runFolder } from '../support/run-folder'
+import { create, type Made } from './containers'
 import { ended, jobIn } from './jobs'
 import { expectRefused } from './replies'
 
@@ -17,7 +18,20 @@ let redis: RedisServer
 let fleet: Fleet
 
 const respondAsync = { Prefer: 'respond-async' }
-const ask = (): Promise<Reply> => fleet.request(fleet.api, 'GET', '/v1/docks/dock1/images', undefined, respondAsync)
+
+/** Containers of which each can be stopped as often as one likes: it does not run. */
+let boxes: Made[]
+let asked = 0
+
+const makeBoxes = async () => {
+  boxes = await Promise.all(Array.from({ length: 10 }, () => create(fleet)))
+}
+
+/** A small job, which is done in a moment. */
+const ask = (): Promise<Reply> => {
+  const { id } = boxes[asked++ % boxes.length] as Made
+  return fleet.request(fleet.api, 'POST', `/v1/containers/${id}/stop`, undefined, respondAsync)
+}
 
 async function expectAllDone(ids: string[]): Promise<void> {
   const jobs = await Promise.all(ids.map((id) => ended(fleet, id, { within: 60_000 })))
@@ -31,6 +45,7 @@ describe('the memory of Redis', () => {
     redis = await startRedis()
     const env = { DEBLOX_MAX_JOBS_PER_OWNER: '100000', DEBLOX_MAX_QUEUE_DEPTH: '100000' }
     fleet = await startFleet({ redisUrl: redis.url, docks: 1, env })
+    await makeBoxes()
     // Beside this, what Redis's own buffers take and give back does not count.
     await fleet.redis.setrange(ballast(), 64 * mega, 'x')
   }, 60_000)
@@ -122,6 +137,7 @@ describe('the disk of Redis', () => {
     redis = new RedisServer(await freePort(), data)
     await redis.start()
     fleet = await startFleet({ redisUrl: redis.url, docks: 1 })
+    await makeBoxes()
   }, 60_000)
 
   afterAll(async () => {
