@@ -14,6 +14,8 @@ const shared = {
       { jsc: { target: 'es2023' }, module: { type: 'commonjs' } },
     ],
   },
+  // Tests of both kinds run side by side, on as little as two cores: what a test waits for has a deadline of its own.
+  testTimeout: 20_000,
   transformIgnorePatterns: [`/node_modules/(?!(${esModules})/)`],
   // Workspace libraries resolve to their source, so that a test never runs a stale build.
   moduleNameMapper: { '^@deblox/(actions|fleet)/(.*)$': '<rootDir>/libs/$1/src/$2.ts' },
