@@ -14,8 +14,6 @@ const shared = {
       { jsc: { target: 'es2023' }, module: { type: 'commonjs' } },
     ],
   },
-  // Tests of both kinds run side by side, on as little as two cores: what a test waits for has a deadline of its own.
-  testTimeout: 20_000,
   transformIgnorePatterns: [`/node_modules/(?!(${esModules})/)`],
   // Workspace libraries resolve to their source, so that a test never runs a stale build.
   moduleNameMapper: { '^@deblox/(actions|fleet)/(.*)$': '<rootDir>/libs/$1/src/$2.ts' },
@@ -24,6 +22,8 @@ const shared = {
 const config: Config = {
   // The tests of a fleet share three engines, and each leaves them empty.
   maxWorkers: 1,
+  // Those without engines run beside them, on as little as two cores: what a test waits for has a deadline of its own.
+  testTimeout: 20_000,
   projects: [
     {
       ...shared,

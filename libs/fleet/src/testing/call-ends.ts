@@ -79,7 +79,7 @@ export const testCaller = (fleet: Fleet, url: string, more: Partial<CallerOption
   callsTo({ fleet, url, keys: testKeys, onError: () => {}, ...more })
 
 /** A pace at which tests need not wait for who is dead. */
-export const quickly = { ...pace, beatMs: 100, silentBeats: 4, awayBeats: 30 }
+export const quickly = { ...pace, beatMs: 150, silentBeats: 12, awayBeats: 30 }
 
 /** A dock and a replica for each test of a file, that are closed after it. */
 export function useCalls(
