@@ -92,7 +92,6 @@ export async function measureLists(scene: Scene, plan: ListsPlan): Promise<Lists
     await window(scene, lists, 'sick', plan.windowMs, dead)
     waiting.abort()
   }
-  await become(scene, [])
   leaving.abort()
   await changing
   return lists
@@ -136,6 +135,7 @@ async function become({ fleet, docks, told }: Scene, dead: string[]): Promise<vo
   await docks.told<object>({ dead } satisfies Health)
   const expected = told.all.length - dead.length
   const held = () => fleet.redis.exists(...told.all.map(fleet.keys.lease))
+  if ((await held()) === expected) return
   await eventually(held, (count) => count === expected, { within: 30_000, what: `${expected} docks live` })
   await pause(settleMs)
 }

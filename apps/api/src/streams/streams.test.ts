@@ -8,7 +8,7 @@ import { CallerLeft, Outgoing } from './outgoing'
 import { whileAllowed } from './right'
 import { formatEvent, speakEvents } from './sse'
 
-const patienceMs = 200
+const patienceMs = 2_000
 
 let server: Server
 let answer: (out: Outgoing) => Promise<void>

@@ -38,7 +38,7 @@ export const attachContainer: Answers<AttachParams> = {
     const output = new ReadAhead(connection)
     const outlet = new Outlet(call, patienceMs, new DroppedBytes(markOf(tty)))
     const resizes = new Resizes((to) => resize(id, to, context, signal), signal)
-    if (tty && stdin) resizes.begin(size, call)
+    if (tty && stdin) void resizes.begin(size, call)
     let broken: unknown
     try {
       await call.begin({ tty })

@@ -32,10 +32,10 @@ export const execContainer: Answers<ExecParams> = {
     const asked = { method: 'POST', path: `/exec/${exec.id}/start`, json: { Detach: false, Tty: tty } } as const
     const connection = await context.streams.hijack(asked, signal)
     const resizes = new Resizes((to) => resize(exec, to, signal), signal)
-    if (tty) resizes.begin(size, call)
     const output = new ReadAhead(connection)
     let broken: unknown
     try {
+      if (tty) await resizes.begin(size, call)
       await call.begin({ tty })
       if (stdin) pour(call.input, connection, output, tty ? 'eot' : 'shut', signal)
       await sendAll(output, tty, (channel, bytes) => call.send(channel, bytes))

@@ -11,6 +11,9 @@ export const noDetachKeys = Array.from({ length: 16 }, (_, index) => (index % 2 
 /** A process may not have its terminal yet when its connection stands. */
 const firstTries = 10
 
+/** Nobody waits longer than this for a size, in milliseconds. */
+const firstMs = 2_000
+
 const isSize = (value: unknown): value is TerminalSize => {
   const { cols, rows } = (value ?? {}) as Partial<Record<keyof TerminalSize, unknown>>
   return [cols, rows].every((count) => Number.isInteger(count) && (count as number) >= 1 && (count as number) <= 10_000)
@@ -27,21 +30,22 @@ export class Resizes {
     private readonly signal: AbortSignal,
   ) {}
 
-  begin(size: TerminalSize | undefined, call: Answering): void {
-    if (size) this.set(size)
+  /** Resolves when the terminal has its first size, or will not have it soon: what is typed then finds it so. */
+  async begin(size: TerminalSize | undefined, call: Answering): Promise<void> {
     call.onTold((message) => {
       const { resize } = (message ?? {}) as { resize?: unknown }
-      if (isSize(resize)) this.set({ cols: resize.cols, rows: resize.rows })
+      if (isSize(resize)) void this.set({ cols: resize.cols, rows: resize.rows })
     })
+    if (size) await Promise.race([this.set(size), wait(firstMs, undefined, { ref: false })])
   }
 
   end(): void {
     this.ended = true
   }
 
-  private set(size: TerminalSize): void {
+  private async set(size: TerminalSize): Promise<void> {
     this.wanted = size
-    if (!this.running) void this.run()
+    if (!this.running) await this.run()
   }
 
   /** Never rejects: a terminal that keeps its old size is no reason to end its session. */
