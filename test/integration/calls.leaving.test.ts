@@ -93,7 +93,8 @@ test('a slow reader of a fast log costs little, and is told each line that he ha
   const lines = 150_000
   const log = await engine.docker.createContainer({
     Image: 'busybox',
-    Cmd: ['sh', '-c', `seq ${lines}; read x; echo end`],
+    // It takes longer than somebody who takes nothing is waited for, however fast the engine is.
+    Cmd: ['sh', '-c', `seq ${lines / 2}; sleep 4; seq ${lines / 2 + 1} ${lines}; read x; echo end`],
     OpenStdin: true,
   })
   await log.start()

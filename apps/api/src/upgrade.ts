@@ -36,7 +36,9 @@ export class HttpRequest extends IncomingMessage {
 
   // Node's parser sets it as soon as it has read the headers, and goes by it then.
   get upgrade(): boolean {
-    return Boolean(this.offers) && this.method === 'GET' && this.headers.upgrade?.toLowerCase() === 'websocket'
+    if (!this.offers) return false
+    // Nobody takes a tunnel: Node closes the connection then.
+    return this.method === 'CONNECT' || (this.method === 'GET' && this.headers.upgrade?.toLowerCase() === 'websocket')
   }
 
   set upgrade(offers: unknown) {
