@@ -121,6 +121,8 @@ test('a slow reader of a fast log costs little, and is told each line that he ha
   const typing = answerers.get('attach-container')?.(typed)
   typed.write('x\n')
   await typing
+  // With the container goes what Docker has not sent of its log.
+  await eventually(() => call.text(1).endsWith(' end\n'), undefined, { within: 30_000 })
   await log.remove()
   expect(await Promise.all([ended, others])).toEqual([{}, {}])
   let next = 1
