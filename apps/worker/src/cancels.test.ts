@@ -57,6 +57,25 @@ test('what is cancelled is ended with that, and nothing beside it', async () => 
   await expect(one).resolves.toBe('done')
 })
 
+test('a slot that was taken twice is ended for both', async () => {
+  const { told, cancels } = endingsDouble()
+  const takes = [cancels.guard('a', aborted), cancels.guard('a', aborted)]
+  told.push(['a'])
+  const ends = await Promise.allSettled(takes)
+  expect(ends.map((end) => end.status === 'rejected' && (end.reason as Error))).toEqual([
+    expect.objectContaining({ code: 'job_cancelled' }),
+    expect.objectContaining({ code: 'job_cancelled' }),
+  ])
+})
+
+test('of a slot that was taken twice the other one can still be cancelled when one has ended', async () => {
+  const { told, cancels } = endingsDouble()
+  const [first, second] = [cancels.guard('a', aborted), cancels.guard('a', async () => 'ended before')]
+  await second
+  told.push(['a'])
+  await expect(first).rejects.toMatchObject({ code: 'job_cancelled' })
+})
+
 test('a Redis that does not answer is asked again', async () => {
   const { told, cancels } = endingsDouble()
   told.push(new Error('away'), ['a'])

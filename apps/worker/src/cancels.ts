@@ -7,7 +7,8 @@ const askMs = 500
 
 /** Ends what this dock is working on when somebody cancels it. */
 export class Cancels {
-  private readonly underWay = new Map<string, AbortController>()
+  /** By slot: one that was found stalled may have been taken a second time while it runs. */
+  private readonly underWay = new Map<string, Set<AbortController>>()
   private timer: NodeJS.Timeout | undefined
   private asking = false
 
@@ -20,12 +21,14 @@ export class Cancels {
   /** Runs a task under a signal that aborts with `job_cancelled` when the slot is cancelled. */
   async guard<T>(slotId: string, task: (signal: AbortSignal) => Promise<T>): Promise<T> {
     const cancelled = new AbortController()
-    this.underWay.set(slotId, cancelled)
+    const takes = this.underWay.get(slotId) ?? new Set()
+    this.underWay.set(slotId, takes.add(cancelled))
     this.timer ??= setInterval(() => void this.ask(), askMs)
     try {
       return await task(cancelled.signal)
     } finally {
-      this.underWay.delete(slotId)
+      takes.delete(cancelled)
+      if (takes.size === 0) this.underWay.delete(slotId)
       if (this.underWay.size === 0) {
         clearInterval(this.timer)
         this.timer = undefined
@@ -38,7 +41,9 @@ export class Cancels {
     if (this.asking) return
     this.asking = true
     try {
-      for (const slotId of await this.endings.takeCancels(this.hostname)) this.underWay.get(slotId)?.abort(cancelled())
+      for (const slotId of await this.endings.takeCancels(this.hostname)) {
+        for (const take of this.underWay.get(slotId) ?? []) take.abort(cancelled())
+      }
     } catch (error) {
       this.log.debug({ err: error }, 'asking for cancelled jobs failed; trying again')
     } finally {

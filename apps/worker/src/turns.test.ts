@@ -33,6 +33,23 @@ test('jobs of one container have their turns one after the other, and stand as w
   ])
 })
 
+test('however long Redis takes to hear that one waits, it hears last that it does not', async () => {
+  const heard = deferred()
+  const said: boolean[] = []
+  const queued = async (_: JobPayload, waits: boolean) => {
+    if (waits) await heard.promise
+    said.push(waits)
+  }
+  const turns = new Turns({ queued }, () => clock.now())
+  const { end, done } = first(turns)
+  const second = turns.run(stop(2), null, async () => 'second')
+  end.resolve('first')
+  await Promise.all([done, second])
+  heard.resolve()
+  await settled()
+  expect(said).toEqual([true, false])
+})
+
 test('a job whose turn has come at once tells nothing', async () => {
   const turns = turnsOf()
   await turns.run(stop(1), null, async () => 'done')

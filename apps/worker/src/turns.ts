@@ -71,7 +71,7 @@ export class Turns {
         ? undefined
         : setTimeout(() => leaving(expired(payload)), Math.max(0, expiresAt - this.now()))
     leave?.addEventListener('abort', onCancel, { once: true })
-    this.tell(payload, true)
+    const told = this.tell(payload, true)
     let isOver = false
     return {
       left,
@@ -81,13 +81,14 @@ export class Turns {
         isOver = true
         clearTimeout(timer)
         leave?.removeEventListener('abort', onCancel)
-        this.tell(payload, false)
+        // A script that Redis does not know yet takes a second try: the first word must not come last.
+        void told.then(() => this.tell(payload, false))
       },
     }
   }
 
   /** Only what is shown depends on it. */
-  private tell(payload: JobPayload, waits: boolean): void {
-    this.jobs.queued(payload, waits).catch(() => undefined)
+  private async tell(payload: JobPayload, waits: boolean): Promise<void> {
+    await this.jobs.queued(payload, waits).catch(() => undefined)
   }
 }

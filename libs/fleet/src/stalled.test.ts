@@ -68,6 +68,56 @@ describe('for a worker that does not come back', () => {
     expect(await next(2)).toEqual(ids.slice(0, 2))
   })
 
+  test('what is taken while it looks is left alone', async () => {
+    const redis = use.redis()
+    const [stalled = ''] = await taken(1)
+    await loseLock(use.fleet(), topic, { id: stalled } as never)
+    for (let n = 0; n < 4; n++) await accepted()
+    const lrange = redis.lrange.bind(redis)
+    jest.spyOn(redis, 'lrange').mockImplementation(async (...range: unknown[]) => {
+      const found = await (lrange as (...args: unknown[]) => Promise<string[]>)(...range)
+      await take(use.fleet(), topic)
+      return found
+    })
+    await freeStalled(use.fleet(), topic)
+    jest.restoreAllMocks()
+    // Nothing but the one that was stalled is there for a second time.
+    const waiting = await redis.lrange(`${use.fleet().prefix}:${topic}:wait`, 0, -1)
+    const before = await Promise.all(waiting.map((id) => redis.hget(`${use.fleet().prefix}:${topic}:${id}`, 'ats')))
+    expect(waiting.filter((_, n) => before[n] !== null)).toEqual([stalled])
+  })
+
+  test('what another has put back meanwhile, and somebody has taken, is left alone', async () => {
+    const redis = use.redis()
+    const [stalled = ''] = await taken(1)
+    const lock = `${use.fleet().prefix}:${topic}:${stalled}:lock`
+    await redis.del(lock)
+    const pipeline = redis.pipeline.bind(redis)
+    jest.spyOn(redis, 'pipeline').mockImplementationOnce(() => {
+      const asked = pipeline()
+      const exec = asked.exec.bind(asked)
+      asked.exec = async () => {
+        const found = await exec()
+        await redis.set(lock, 'somebody')
+        return found
+      }
+      return asked
+    })
+    await freeStalled(use.fleet(), topic)
+    jest.restoreAllMocks()
+    expect(await counts()).toEqual({ waiting: 0, active: 1 })
+    expect(await redis.get(lock)).toBe('somebody')
+  })
+
+  test('what cannot be put back is not locked either: BullMQ looks after it', async () => {
+    const [broken = ''] = await taken(1)
+    const key = `${use.fleet().prefix}:${topic}:${broken}`
+    await use.redis().del(`${key}:lock`)
+    await use.redis().hset(key, 'ats', 20)
+    await freeStalled(use.fleet(), topic)
+    expect(await use.redis().exists(`${key}:lock`)).toBe(0)
+  })
+
   test('a topic from which nothing was taken stays as it is', async () => {
     await accepted()
     await freeStalled(use.fleet(), topic)
