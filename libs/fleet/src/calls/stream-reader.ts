@@ -4,6 +4,9 @@ import { connectRedis, type RedisClient } from '../redis'
 /** The names and values of an entry. */
 export type Fields = readonly Buffer[]
 
+/** With its id. */
+type Entry = [Buffer, Buffer[]]
+
 export const valuesOf = (fields: Fields): Buffer[] => fields.filter((_, n) => n % 2 === 1)
 
 export interface StreamReaderOptions {
@@ -28,6 +31,12 @@ export interface StreamReader {
 /** How many entries are read at a time: of the largest frames 8 MiB. */
 const atOnce = 128
 
+/** What was read is taken away when there is so much of it, in bytes, or nothing comes any more: each time is a write. */
+const keptBytes = 256 * 1024
+
+/** What an entry takes beside its values. */
+const entryBytes = 128
+
 /** After a read that failed, or was not allowed, the next one begins so much later, in milliseconds. */
 const retryMs = 200
 
@@ -40,18 +49,25 @@ export function readStream(options: StreamReaderOptions): StreamReader {
   const redis: RedisClient = connectRedis(url, 'patient')
   const closing = new AbortController()
   let lastId = '0-0'
+  /** Of what was read and is still there, in bytes. */
+  let kept = 0
   let late: NodeJS.Timeout | undefined
   redis.on('error', onError)
 
   const read = async (): Promise<void> => {
     const asked = redis.pipeline()
-    if (lastId !== '0-0') asked.xtrim(stream, 'MINID', next(lastId))
+    const takesAway = lastId !== '0-0' && kept >= keptBytes
+    if (takesAway) asked.xtrim(stream, 'MINID', next(lastId))
     asked.xreadBuffer('COUNT', atOnce, 'BLOCK', blockMs, 'STREAMS', stream, lastId)
     const from = lastId
     const replies = (await inTime(asked.exec())) ?? []
     for (const [error] of replies) if (error) throw error
-    const found = replies.at(-1)?.[1] as [Buffer, [Buffer, Buffer[]][]][] | null
+    const found = replies.at(-1)?.[1] as [Buffer, Entry[]][] | null
     const entries = found?.[0]?.[1] ?? []
+    if (takesAway) kept = 0
+    kept += sizeOf(entries)
+    // It is quiet: what is left goes with the next read.
+    if (entries.length === 0 && kept > 0) kept = keptBytes
     const [id] = entries.at(-1) ?? []
     // Made anew while it was read: what was read is still told.
     if (id && lastId === from) lastId = id.toString()
@@ -104,3 +120,6 @@ function next(id: string): string {
   const [ms = '0', n = '0'] = id.split('-')
   return `${ms}-${BigInt(n) + 1n}`
 }
+
+const sizeOf = (entries: readonly Entry[]): number =>
+  entries.reduce((sum, [, fields]) => fields.reduce((size, { length }) => size + length, sum + entryBytes), 0)
