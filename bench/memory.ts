@@ -33,11 +33,9 @@ const kinds: Record<string, Kind> = {
     },
     body: { Id: id, Warnings: [] },
   },
-  // As long as Docker's answer usually is: it is not kept.
-  'inspect-container': { params: { id }, body: { Id: id, State: 'x'.repeat(6_500) } },
-  // Just short of what the record keeps, and of what BullMQ has a copy of.
-  'list-images': { params: {}, body: 'x'.repeat(3_800) },
-  'list-images, few': { params: {}, body: 'x'.repeat(850) },
+  // Just short of what the record keeps, and of what BullMQ has a copy of: a create that Docker warns about.
+  'answer of 3,800 characters': { params: { id }, body: 'x'.repeat(3_800) },
+  'answer of 850 characters': { params: { id }, body: 'x'.repeat(850) },
   'stop-container, failed': { params: { id }, fails: true },
 }
 
