@@ -122,6 +122,36 @@ test('an event stream of logs is gone on with at another replica', async () => {
   await fleet.request(fleet.api, 'DELETE', `/v1/containers/${box.id}?force=true`)
 }, 30_000)
 
+test('a last line without a break is told to whoever follows when its container has ended', async () => {
+  const box = await create(fleet, sh('echo one; sleep 0.1; printf bad >&2; sleep 0.1; printf two'))
+  const log = await Listener.open(at(box, 'logs?follow=true'))
+  // Docker itself takes them for ended with the container only, both at once.
+  await eventually(() => log.lines.length === 3)
+  expect(log.lines.toSorted()).toEqual(['bad', 'one', 'two'])
+  const events = await Events.open(at(box, 'logs?follow=true'))
+  await eventually(() => events.heard.length === 3)
+  expect(events.heard.map(({ data }) => data.line)).toEqual(log.lines)
+  log.leave()
+  events.leave()
+  const until = await Listener.open(at(box, 'logs?follow=true&until=0s'))
+  await until.ends()
+  expect(until.lines).toEqual(log.lines)
+}, 30_000)
+
+test('an event stream of logs gives whoever comes back a long line that lay across others', async () => {
+  const box = await create(
+    fleet,
+    sh('head -c 40000 /dev/zero | tr "\\0" y; sleep 1; echo bad >&2; sleep 1; echo; echo last'),
+  )
+  const first = await Events.open(at(box, 'logs?follow=true'))
+  const { id = '' } = await first.next(({ data }) => data.line === 'bad')
+  first.leave()
+  const second = await Events.open(at(box, 'logs?follow=true', fleet.apiNumber(2)), { 'last-event-id': id })
+  await second.next(({ data }) => data.line === 'last')
+  expect(second.heard.map(({ data }) => (data.line as string).length)).toEqual([40_000, 4])
+  second.leave()
+}, 30_000)
+
 test('whoever attaches sees and types what the process of the container does', async () => {
   const box = await create(fleet, { ...sh('while read line; do echo "got $line"; done; exit 9'), tty: true })
   const attached = await TerminalClient.open(at(box, 'attach?stdin=true').replace(/^http/, 'ws'))

@@ -33,7 +33,13 @@ export function useStreamApi({ most = 8, patience }: { most?: number; patience?:
   const calls = new CallsDouble()
   const decided: Decided[] = []
   const logged: string[] = []
-  const state = { identity: anna as Identity | undefined, rows: [] as IndexedRow[], grants: [] as Grant[], looks: 0 }
+  const state = {
+    identity: anna as Identity | undefined,
+    rows: [] as IndexedRow[],
+    grants: [] as Grant[],
+    looks: 0,
+    now: 0,
+  }
   const places = new Places(most)
   let stopping: AbortController
   let serving: Serving
@@ -65,7 +71,7 @@ export function useStreamApi({ most = 8, patience }: { most?: number; patience?:
   }
   const access = accessTo(index, async () => state.grants)
   const desk = {
-    fleet: { clock: { now: () => Date.parse('2026-11-23T12:00:00Z') } as never },
+    fleet: { clock: { now: () => state.now } as never },
     access,
     calls,
     places,
@@ -77,6 +83,7 @@ export function useStreamApi({ most = 8, patience }: { most?: number; patience?:
     state.identity = anna
     state.rows = [row('web')]
     state.grants = []
+    state.now = Date.parse('2026-11-23T12:00:00Z')
     calls.carried.length = 0
     decided.length = 0
     logged.length = 0

@@ -16,7 +16,7 @@ import { readPrefer } from './prefer'
 import { type About, type Answer, type Caller, hasFieldsInBody, pathFields, policyOfRoute, type Route } from './route'
 import { mayTakeLong } from './slow-senders'
 import { CallerLeft, Outgoing } from './streams/outgoing'
-import { isUpgrade, requireHandshake, takeOver } from './upgrade'
+import { asPlain, isUpgrade, requireHandshake, takeOver } from './upgrade'
 
 export interface AppDeps {
   routes: readonly Route[]
@@ -74,6 +74,7 @@ function handlerOf(route: Route, deps: AppDeps): RequestHandler {
   return async (request, response) => {
     const began = performance.now()
     const about: About = {}
+    if (route.upgrades === undefined) asPlain(request)
     const answer = await decided(
       { request, response, permission, isPublic: policy.reach === 'public', about },
       deps,

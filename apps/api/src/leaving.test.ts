@@ -27,6 +27,10 @@ const gate: Gate = {
   },
 }
 
+async function untilGone({ gone }: Caller): Promise<void> {
+  if (!gone.aborted) await once(gone, 'abort')
+}
+
 const route = (path: string, more: Partial<Route> = {}): Route => ({
   method: 'GET',
   path,
@@ -37,7 +41,7 @@ const route = (path: string, more: Partial<Route> = {}): Route => ({
   answers: {},
   async handle(_, caller) {
     handled.resolve(caller)
-    return { status: 200, stream: async () => undefined, socket: async () => undefined }
+    return { status: 200, stream: async () => untilGone(caller), socket: async () => undefined }
   },
   ...more,
 })
@@ -78,7 +82,20 @@ test('whoever leaves before it is known who he is has left when an answer is beg
 test('of a WebSocket whose caller has left while he was let in it is seen as soon as it is read', async () => {
   const socket = await ask('/socket', handshake)
   socket.destroy()
-  const { gone } = await handled.promise
-  if (!gone.aborted) await once(gone, 'abort')
-  expect(gone.aborted).toBe(true)
+  const caller = await handled.promise
+  await untilGone(caller)
+  expect(caller.gone.aborted).toBe(true)
 })
+
+test.each(['end', 'destroy'] as const)(
+  'whoever offers a WebSocket where there is none, and leaves by %s, is seen to leave, whatever he sent',
+  async (leave) => {
+    const socket = await ask('/plain', handshake)
+    const caller = await handled.promise
+    expect(caller.gone.aborted).toBe(false)
+    socket.write('more')
+    socket[leave]()
+    await untilGone(caller)
+    expect(caller.gone.aborted).toBe(true)
+  },
+)

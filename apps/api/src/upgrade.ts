@@ -70,6 +70,15 @@ export function upgradeThrough(server: Server, app: RequestListener): void {
 /** Whether it is a request for a WebSocket that nobody has taken over yet. */
 export const isUpgrade = (request: IncomingMessage): boolean => upgrades.has(request)
 
+/**
+ * To be called with a request of which no WebSocket is to come: that its caller leaves is noticed then as with any other, for which
+ * his connection has to be read.
+ */
+export function asPlain(request: IncomingMessage): void {
+  const socket = upgrades.get(request)?.socket
+  socket?.once('end', () => socket.end()).resume()
+}
+
 const token = "[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 const tokens = new RegExp(`^${token}( *, *${token})*$`)
 

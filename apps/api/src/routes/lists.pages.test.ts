@@ -37,6 +37,19 @@ describe('the pages of a list', () => {
     },
   )
 
+  test('go on behind rows of whatever names', async () => {
+    const odd = (n: number, character: string) =>
+      rowOf(`dock-${'x'.repeat(200)}`, n, {
+        name: `${String(n).padStart(3)}${character.repeat(300)}`,
+        image: character.repeat(300),
+      })
+    const copy = await copyOf(['\u0001', '\u001f', '€', '"'].map((character, n) => odd(n, character)))
+    for (const sort of ['dock', 'name', 'image']) {
+      const found = await pages(copy, { sort, limit: 1 })
+      expect(found.flatMap(({ items }) => items)).toHaveLength(4)
+    }
+  })
+
   test.each(['dock', '-name', 'createdAt'])(
     'have each row that stays exactly once while others come and go, sorted by %s',
     async (sort) => {

@@ -76,7 +76,7 @@ function listRoute<Kind extends ObjectKind>(copy: FleetCopy, kind: Kind, plural:
       facets: wordsOf(Object.keys(listing.facets), 'What is counted'),
       fields: wordsOf(fields, 'Only these fields of each row'),
       ...pageFields,
-      cursor: Joi.string().max(4_096).description('The `nextCursor` of the page before, with the same `sort`'),
+      cursor: Joi.string().max(maxCursor).description('The `nextCursor` of the page before, with the same `sort`'),
     }),
     answers: { 200: 'Rows, where the next page begins, and what `facets` counts', 304: 'As it was (`If-None-Match`)' },
     async handle(query, caller) {
@@ -133,6 +133,9 @@ function positionIn(cursor: string, sort: string): Position {
   if (sorted === sort) return [value, dock, name, id]
   throw new DebloxError('invalid_request', `cursor: expected one of a list sorted by ${sort}, got ${preview(sorted)}`)
 }
+
+/** What a dock calls its own may be three times 256 characters of which JSON makes 6 each. */
+const maxCursor = 8_192
 
 function requireKnown(tables: Tables, docks: readonly string[] = []): void {
   const unknown = docks.find((dock) => !tables.knows(dock))

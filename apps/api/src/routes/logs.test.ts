@@ -147,8 +147,8 @@ describe('as server-sent events', () => {
     const events = await Events.open(`${api.url()}${path}`)
     expect(await events.over).toBe('end')
     expect(events.heard).toEqual([
-      { id: `${time(1)}/1`, event: 'message', data: { time: time(1), stream: 'stdout', line: 'one' } },
-      { id: `${time(1)}/2`, event: 'message', data: { time: time(1), stream: 'stdout', line: 'two' } },
+      { id: `stdout=${time(1)}/1`, event: 'message', data: { time: time(1), stream: 'stdout', line: 'one' } },
+      { id: `stdout=${time(1)}/2`, event: 'message', data: { time: time(1), stream: 'stdout', line: 'two' } },
       { event: 'dropped', data: { lines: 3, bytes: 42 } },
       { event: 'end', data: {} },
     ])
@@ -156,11 +156,11 @@ describe('as server-sent events', () => {
 
   test('whoever comes back gets what he has not read, and only that', async () => {
     api.calls.answer = sends([1, `${time(1)} one\n${time(1)} two\n${time(1)} three\n${time(2)} four\n`])
-    const events = await Events.open(`${api.url()}${path}?tail=1`, { 'last-event-id': `${time(1)}/2` })
+    const events = await Events.open(`${api.url()}${path}?tail=1`, { 'last-event-id': `stdout=${time(1)}/2` })
     await events.over
     expect(events.heard.map(({ id: at, data }) => [at, (data as { line?: string }).line])).toEqual([
-      [`${time(1)}/3`, 'three'],
-      [`${time(2)}/1`, 'four'],
+      [`stdout=${time(1)}/3`, 'three'],
+      [`stdout=${time(2)}/1`, 'four'],
       [undefined, undefined],
     ])
     expect(params()).toMatchObject({ since: `${Date.parse('2026-11-23T07:30:00Z') / 1000}.000000001` })

@@ -26,7 +26,7 @@ export function logRoute(desk: StreamDesk): Route {
     async handle(fields, caller) {
       const asked = fields as unknown as AskedLogs & Meant
       const type = preferred(caller.header('accept'), logTypes)
-      const position = LogPosition.from(caller.header('last-event-id')) ?? new LogPosition()
+      const position = LogPosition.from(caller.header('last-event-id')) ?? LogPosition.none()
       const params = logParams(asked, desk.fleet.clock.now(), position.time)
       const opened = await openFor(desk, caller, readLogs, asked, params)
       const form = logForm(type, { timestamps: asked.timestamps, from: position })

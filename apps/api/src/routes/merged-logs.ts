@@ -8,7 +8,7 @@ import Joi from 'joi'
 import { requireUse } from '../access'
 import type { Route } from '../route'
 import { preferred } from '../streams/accepts'
-import { type AskedLogs, logFields, logParams } from '../streams/asked-logs'
+import { type AskedLogs, atTimes, logFields } from '../streams/asked-logs'
 import { logForm, logTypes } from '../streams/log-forms'
 import { MergedLogs, mostContainers } from '../streams/merged'
 import type { StreamDesk } from '../streams/opened'
@@ -44,11 +44,9 @@ export function mergedLogsRoute(desk: StreamDesk): Route {
     }).or('label', 'template', 'dock'),
     answers: { 200: 'The lines, as they come' },
     async handle(fields, caller) {
-      const asked = fields as unknown as AskedLogs & Choice
+      const asked = atTimes(fields as unknown as AskedLogs & Choice, desk.fleet.clock.now())
       const { identity, about, over } = caller
       about.object = textOf(asked)
-      // What is wrong with it is told before anything is answered.
-      logParams(asked, desk.fleet.clock.now())
       requireUse(identity, permission)
       desk.places.take(identity.subject, over)
       const signal = whileAllowed(caller, async (now) => requireUse(now, permission), desk.pace?.right)

@@ -32,6 +32,12 @@ export const logFields = {
   stderr: flag.description('Standard error'),
 } satisfies Joi.PartialSchemaMap<AskedLogs>
 
+/** The same with its times in seconds since 1970: what is told as a while ago is so of `now`, in milliseconds, for good. */
+export function atTimes<Asked extends AskedLogs>(asked: Asked, now: number): Asked {
+  const { since, until } = logParams(asked, now)
+  return { ...asked, ...(since !== undefined && { since }), ...(until !== undefined && { until }) }
+}
+
 /** The params of a call for logs; `now` in milliseconds, `from` where they were left off. */
 export function logParams(
   { follow, since, until, tail, stdout, stderr }: AskedLogs,

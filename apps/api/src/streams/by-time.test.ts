@@ -12,6 +12,7 @@ const line = (n: number): Logged => ({
   begins: true,
   ends: true,
   goesOn: false,
+  waiting: null,
 })
 
 let merging: ByTime

@@ -191,8 +191,7 @@ class EventForm implements LogForm {
 
   private line(event: Logged, source: Source | undefined): string {
     const data = lineOf(this.texts, event, source)
-    // Who comes back after a part of a line gets the line again, rather than a part of it.
-    const id = event.goesOn || event.time === null ? undefined : this.position?.next(event.time)
+    const id = this.position?.next(event)
     return formatEvent({ ...(id !== undefined && { id }), data })
   }
 

@@ -13,6 +13,9 @@ export interface Part {
 
 const lineBreak = 0x0a
 
+/** Docker's own time is 30 characters long. */
+const longestTime = 40
+
 /** Cuts bytes into lines, however they arrive. It keeps at most so many of one line. */
 export class LineCutter {
   private kept: Buffer[] = []
@@ -47,8 +50,21 @@ export class LineCutter {
 
   private keep(bytes: Buffer): void {
     if (bytes.length === 0) return
-    this.kept.push(bytes)
+    const first = this.kept[0]
+    // What tells of its beginning is in one piece.
+    if (this.kept.length === 1 && first && first.length < longestTime) this.kept[0] = Buffer.concat([first, bytes])
+    else this.kept.push(bytes)
     this.size += bytes.length
+  }
+
+  /** The beginning of a line that has not ended; undefined where none has begun, or where its first part has been given on. */
+  get begun(): Buffer | undefined {
+    return this.begins ? this.kept[0] : undefined
+  }
+
+  /** Whether a line has begun that has not ended. */
+  get isWithin(): boolean {
+    return this.size > 0 || !this.begins
   }
 
   private take(how: Pick<Part, 'ends' | 'goesOn'>): Part {
@@ -57,7 +73,7 @@ export class LineCutter {
     const part = { bytes, begins: this.begins, ...how }
     this.kept = []
     this.size = 0
-    this.begins = how.ends
+    this.begins = !how.goesOn
     return part
   }
 }
@@ -69,6 +85,8 @@ export interface Logged extends Part {
   stream: Stream
   /** As Docker tells it, e.g. `2026-11-23T07:30:00.123456789Z`; null where it does not. Its bytes are not among the line's. */
   time: string | null
+  /** The time of a line of the other output that has begun before this one was given on, and has not ended; null without one. */
+  waiting: string | null
 }
 
 /** Lines that were not sent, because nobody read them in time. */
@@ -80,7 +98,7 @@ export type LogEvent = Logged | Dropped
 
 export const isDropped = (event: LogEvent): event is Dropped => 'dropped' in event
 
-const streams = ['stdout', 'stderr'] as const
+export const streams = ['stdout', 'stderr'] as const
 
 /** The longest mark that is believed, in bytes. */
 const longestMark = 4_096
@@ -99,24 +117,33 @@ export class LogReader {
   read({ channel, bytes }: Piece): LogEvent[] {
     if (channel === 0) return this.marks.cut(bytes).flatMap(readMark)
     const stream = streams[channel - 1] as Stream
-    return this.cutters[stream].cut(bytes).map((part) => this.timed(stream, part))
+    const parts = this.cutters[stream].cut(bytes)
+    return parts.length === 0 ? [] : this.timed(stream, parts)
   }
 
-  /** What is left when nothing more comes: last lines without a break. */
+  /** What is left when nothing more comes: last lines without a break, in the order of their times. */
   rest(): LogEvent[] {
-    return streams.flatMap((stream) => this.cutters[stream].rest().map((part) => this.timed(stream, part)))
+    const inOrder = streams.toSorted((a, b) => (this.waiting(a) ?? '').localeCompare(this.waiting(b) ?? ''))
+    return inOrder.flatMap((stream) => this.timed(stream, this.cutters[stream].rest()))
   }
 
-  private timed(stream: Stream, part: Part): Logged {
-    if (!part.begins) return { ...part, stream, time: this.times[stream] }
-    const { time, bytes } = withoutTime(part.bytes)
-    this.times[stream] = time
-    return { ...part, bytes, stream, time }
+  private timed(stream: Stream, parts: readonly Part[]): Logged[] {
+    const waiting = this.waiting(stream === 'stdout' ? 'stderr' : 'stdout')
+    return parts.map((part) => {
+      if (!part.begins) return { ...part, stream, time: this.times[stream], waiting }
+      const { time, bytes } = withoutTime(part.bytes)
+      this.times[stream] = time
+      return { ...part, bytes, stream, time, waiting }
+    })
+  }
+
+  /** The time of the line of an output that has begun and not ended. */
+  private waiting(stream: Stream): string | null {
+    const { begun, isWithin } = this.cutters[stream]
+    if (begun) return withoutTime(begun).time
+    return isWithin ? this.times[stream] : null
   }
 }
-
-/** Docker's own time is 30 characters long. */
-const longestTime = 40
 
 const timeThen = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d))(?: |$)/
 

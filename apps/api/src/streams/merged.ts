@@ -43,6 +43,7 @@ export class MergedLogs {
   /** Who asks, as it was known last. */
   private identity: Identity
 
+  /** `asked`: with its times as `atTimes` makes them. */
   constructor(
     private readonly desk: StreamDesk,
     private readonly caller: Caller,
@@ -71,13 +72,21 @@ export class MergedLogs {
 
   private async read(first: readonly Found[], form: LogForm, say: Say): Promise<void> {
     for (const found of first) this.begin(found, form, say)
-    if (!this.asked.follow) return void (await Promise.all(this.running().map(({ done }) => done)))
-    for (;;) {
-      await wait(this.desk.pace?.look ?? lookMs, undefined, { signal: this.signal })
+    for (let left = this.leftMs(); left > 0; left = this.leftMs()) {
+      await wait(Math.min(left, this.desk.pace?.look ?? lookMs), undefined, { signal: this.signal })
       // Nobody can say so just now: those that are followed go on.
       const now = await this.meant().catch(() => undefined)
       if (now) await this.adjust(now, form, say)
     }
+    // Their docks end them: each when it has told all until then.
+    await Promise.all(this.running().map(({ done }) => done))
+  }
+
+  /** How long it is looked for more containers. */
+  private leftMs(): number {
+    const { follow, until } = this.asked
+    if (!follow) return 0
+    return until === undefined ? Infinity : Number(until) * 1_000 - this.desk.fleet.clock.now()
   }
 
   private async adjust({ all, his }: Awaited<ReturnType<MergedLogs['meant']>>, form: LogForm, say: Say): Promise<void> {
@@ -103,7 +112,7 @@ export class MergedLogs {
   private begin(found: Found, form: LogForm, say: Say): void {
     const { id, name, dock } = found.row
     const known = this.followed.get(id)
-    const one = known ?? { source: { id, name, dock }, position: new LogPosition(), isAway: false }
+    const one = known ?? { source: { id, name, dock }, position: LogPosition.none(), isAway: false }
     one.source = { id, name, dock }
     this.followed.set(id, one)
     const stop = new AbortController()
@@ -140,9 +149,7 @@ export class MergedLogs {
     const reader = new LogReader(longestLine)
     const push = (events: ReturnType<LogReader['read']>): Promise<void> => {
       const unread = one.position.unread(events)
-      for (const event of unread) {
-        if (!isDropped(event) && !event.goesOn && event.time !== null) one.position.next(event.time)
-      }
+      for (const event of unread) if (!isDropped(event)) one.position.next(event)
       return untilAborted(signal, this.merging.push(one.source, unread))
     }
     for await (const piece of piecesOf({ call, signal })) await push(reader.read(piece))

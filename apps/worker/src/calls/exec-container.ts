@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { setTimeout as wait } from 'node:timers/promises'
 import { type ExecParams, execContainer as kind, type TerminalSize } from '@deblox/actions/calls/kinds'
 import { withDeadline } from '@deblox/actions/deadline'
+import { dockerStatus } from '@deblox/actions/docker-status'
 import { DebloxError } from '@deblox/actions/errors'
 import { fullId } from '@deblox/actions/schemas'
 import { withoutUndefined } from '@deblox/actions/without-undefined'
@@ -30,14 +31,20 @@ export const execContainer: Answers<ExecParams> = {
     const mark = randomUUID()
     const exec = await create(params, mark, context, signal)
     const asked = { method: 'POST', path: `/exec/${exec.id}/start`, json: { Detach: false, Tty: tty } } as const
-    const connection = await context.streams.hijack(asked, signal)
+    const left = { exec, container: id, mark, user }
+    const connection = await context.streams.hijack(asked, signal).catch((error: unknown) => {
+      // Unless Docker has refused it, it may begin all the same.
+      if (dockerStatus(error) === undefined) void hangUp(left, context)
+      throw error
+    })
     const resizes = new Resizes((to) => resize(exec, to, signal), signal)
     const output = new ReadAhead(connection)
     let broken: unknown
     try {
-      if (tty) await resizes.begin(size, call)
+      // Output does not wait for it, as the command may have ended: then there is nothing to resize.
+      const sized = tty ? resizes.begin(size, call) : Promise.resolve()
       await call.begin({ tty })
-      if (stdin) pour(call.input, connection, output, tty ? 'eot' : 'shut', signal)
+      if (stdin) void sized.then(() => pour(call.input, connection, output, tty ? 'eot' : 'shut', signal))
       await sendAll(output, tty, (channel, bytes) => call.send(channel, bytes))
     } catch (error) {
       // A process that leaves input unread ends its connection so.
@@ -46,7 +53,7 @@ export const execContainer: Answers<ExecParams> = {
     } finally {
       connection.destroy()
       resizes.end()
-      if (signal.aborted) void hangUp({ exec, container: id, mark, user }, context)
+      if (signal.aborted) void hangUp(left, context)
     }
     const exitCode = await exitCodeOf(exec, signal)
     if (exitCode === null && broken !== undefined) throw broken
@@ -60,7 +67,7 @@ async function create(
   { docker }: CallContext,
   signal: AbortSignal,
 ): Promise<Docker.Exec> {
-  const { id, cmd, tty, stdin, user, workdir, env = [] } = params
+  const { id, cmd, tty, stdin, size, user, workdir, env = [] } = params
   const created = await withDeadline(shortMs, signal, (abortSignal) =>
     docker.getContainer(id).exec(
       withoutUndefined({
@@ -73,6 +80,8 @@ async function create(
         WorkingDir: workdir,
         Env: [...env, `${markName}=${mark}`],
         DetachKeys: tty ? noDetachKeys : undefined,
+        // From API 1.42 on the command finds it so; before, its terminal is resized a moment after it has begun.
+        ConsoleSize: tty && size ? [size.rows, size.cols] : undefined,
         abortSignal,
       }),
     ),

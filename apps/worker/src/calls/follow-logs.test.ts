@@ -72,6 +72,28 @@ test('goes on after a start, from where it was, with nothing read twice', async 
   expect(call.begun).toEqual([{ tty: false }])
 })
 
+test('a last line that was left unfinished is ended when the container has stopped, not before', async () => {
+  const left = (n: number) => frame(1, `${time(n)} left`)
+  rounds = [
+    [line(1, 'one'), left(2)],
+    [left(2), line(3, 'three')],
+  ]
+  const { call } = follow()
+  await waiting(1)
+  await eventually(() => call.text(1) === `${time(1)} one\n${time(2)} left\n`)
+  tell('start')
+  await waiting(2)
+  expect(call.text(1)).toBe(`${time(1)} one\n${time(2)} left\n${time(3)} three\n`)
+  call.leave()
+
+  rounds = [[left(2)]]
+  state = { Status: 'running', Running: true }
+  const running = follow()
+  await eventually(() => asked().length === 4)
+  expect(running.call.text(1)).toBe(`${time(2)} left`)
+  running.call.leave()
+})
+
 test('goes on at once where the container runs again already', async () => {
   rounds = [[line(1, 'one')]]
   state = { Status: 'running', Running: true }

@@ -1,6 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import type { LogsParams } from '@deblox/actions/calls/kinds'
 import { dockerStatus } from '@deblox/actions/docker-status'
+import type { Piece } from '@deblox/fleet/calls/call'
 import type { Granted } from './context'
 import { DroppedLines } from './dropped-lines'
 import { LogLines } from './log-lines'
@@ -38,6 +39,9 @@ export async function followLogs(granted: Granted<LogsParams>, tty: boolean): Pr
 
 async function follow({ params, call, context, signal }: Granted<LogsParams>, tty: boolean): Promise<void> {
   const outlet = new Outlet(call, patienceMs, new DroppedLines())
+  const give = async (pieces: Piece[]) => {
+    for (const piece of pieces) await outlet.give(piece)
+  }
   const place = new LogPlace()
   const lines = new LogLines(tty, place)
   const begunAt = (Date.now() / 1000).toFixed(3)
@@ -52,13 +56,12 @@ async function follow({ params, call, context, signal }: Granted<LogsParams>, tt
     if (rounds === 0) await call.begin({ tty })
     let some = false
     for await (const chunk of answer as AsyncIterable<Buffer>) {
-      for (const piece of lines.push(chunk)) {
-        some = true
-        await outlet.give(piece)
-      }
+      const pieces = lines.push(chunk)
+      some ||= pieces.length > 0
+      await give(pieces)
     }
-    for (const piece of lines.end()) await outlet.give(piece)
-    if (!(await startsAgain(params.id, context, signal))) break
+    await give(lines.end())
+    if (!(await startsAgain(params.id, context, signal, () => give(lines.close())))) break
     pauseMs = some ? pause.first : Math.min(2 * pauseMs, pause.longest)
     if (!some) await wait(pauseMs, undefined, { signal })
     const { tail, ...rest } = params

@@ -32,7 +32,8 @@ interface Left {
 
 /**
  * Ends a command whose caller has left. Docker has no way to: closing the connection leaves it running. Where the container has no
- * shell, nothing can be done. A lease that was lost, or a daemon that is away, is waited for. Never rejects.
+ * shell, nothing can be done. A lease that was lost, a daemon that is away, and a command that has not begun, are waited for. Never
+ * rejects.
  */
 export async function hangUp(left: Left, context: CallContext): Promise<void> {
   for (let tries = 1; tries <= maxTries; tries++) {
@@ -53,7 +54,8 @@ async function tell(
   { docker, streams }: CallContext,
   signal: AbortSignal,
 ): Promise<void> {
-  const { Running } = await exec.inspect({ abortSignal: signal })
+  const { Running, ExitCode } = await exec.inspect({ abortSignal: signal })
+  if (!Running && ExitCode === null) throw new Error('expected a command that has begun, got one that may begin')
   if (!Running) return
   const cmd = ['sh', '-c', script, 'sh', `${markName}=${mark}`]
   const asked = { Cmd: cmd, User: user, AttachStdout: false, AttachStderr: false, abortSignal: signal }

@@ -152,6 +152,32 @@ describe.each([false, true])('opened again, for a terminal: %s,', (tty) => {
   })
 })
 
+test.each([false, true])('a line that its container left when it ended is ended once, for a terminal: %s', (tty) => {
+  const place = new LogPlace()
+  const lines = new LogLines(tty, place)
+  const framed = (n: number, content: string): Buffer =>
+    tty ? Buffer.from(message(n, content)) : frame(1, message(n, content))
+  const stops = () => {
+    place.reopen()
+    return copied([...lines.end(), ...lines.close(), ...lines.close()])
+  }
+  const pieces = copied(lines.push(framed(1, 'left')))
+  pieces.push(...stops())
+  expect(textOf(pieces, 1)).toBe(message(1, 'left\n'))
+  pieces.push(...copied(lines.push(Buffer.concat([framed(1, 'left'), framed(2, 'next\n')]))), ...stops())
+  // Docker had not told all of a line, and does so after the next start.
+  pieces.push(...copied(lines.push(framed(3, long))), ...stops())
+  pieces.push(...copied(lines.push(Buffer.concat([framed(3, long), framed(3, 'more\n')]))), ...stops())
+  const expected = ['left', 'next', '16384 times x', 'more']
+  expect(textOf(pieces, 1)).toBe(expected.map((text, n) => message(Math.min(n + 1, 3), `${text}\n`)).join(''))
+})
+
+test('lines that were left on both outputs are ended in the order of their times', () => {
+  const lines = new LogLines(false)
+  lines.push(Buffer.concat([frame(1, message(7, 'left')), frame(2, message(6, 'before'))]))
+  expect(lines.close().map(({ channel }) => channel)).toEqual([2, 1])
+})
+
 test('a line that was left unfinished at a terminal is ended also where Docker has its own message no more', () => {
   const lines = new LogLines(true, new LogPlace())
   const pieces = copied([...lines.push(Buffer.from(message(1, 'left'))), ...lines.end()])

@@ -12,12 +12,16 @@ const messageLength = 16 * 1024
 interface State {
   /** What went through last did not end its line. */
   open: boolean
+  /** That line was ended by `close`. */
+  closed: boolean
   /** The time of the message that may be left open, and its length. */
   stamp: Buffer
   length: number
   /** The message that is under way was read before. */
   skips: boolean
 }
+
+const timeOf = ({ stamp, length }: State): Buffer => stamp.subarray(0, length)
 
 /**
  * Makes lines of a log as Docker sends it with times: each line of its container is one, however long, and begins with one time.
@@ -27,6 +31,7 @@ export class LogLines {
   private readonly runs = new Runs()
   private readonly states: State[] = [0, 1, 2].map(() => ({
     open: false,
+    closed: false,
     stamp: Buffer.alloc(maxStamp),
     length: 0,
     skips: false,
@@ -66,6 +71,16 @@ export class LogLines {
     return this.runs.take()
   }
 
+  /** Ends the lines that are left open, in their order: nothing goes on with them as long as their container does not run. */
+  close(): Piece[] {
+    const left = this.states.filter(({ open, closed }) => open && !closed)
+    for (const state of left.sort((one, other) => timeOf(one).compare(timeOf(other)))) {
+      state.closed = true
+      this.runs.add(this.states.indexOf(state) as Channel, Buffer.from([newline]), 0, 1)
+    }
+    return this.runs.take()
+  }
+
   private newDemux(): Demux {
     return new Demux((stream, bytes, from, to, first, last) => {
       const stays = !last || bytes[to - 1] !== newline
@@ -82,8 +97,10 @@ export class LogLines {
     const end = endOfStamp(bytes, from, to)
     state.skips = end >= 0 && this.place?.passes(channel, bytes, from, end) === false
     if (end < 0 || state.skips) return from
-    if (state.open && this.goesOn(state, bytes, from, end)) return end + 1
-    if (state.open) this.runs.add(channel, Buffer.from([newline]), 0, 1)
+    if (state.open && !state.closed) {
+      if (this.goesOn(state, bytes, from, end)) return end + 1
+      this.runs.add(channel, Buffer.from([newline]), 0, 1)
+    }
     // Now, because its bytes are moved when they are given on.
     if (stays) state.length = bytes.copy(state.stamp, 0, from, end)
     return from
@@ -97,6 +114,7 @@ export class LogLines {
     const state = this.states[channel] as State
     if (state.skips || from >= to) return
     state.open = bytes[to - 1] !== newline
+    state.closed = false
     this.runs.add(channel, bytes, from, to)
   }
 

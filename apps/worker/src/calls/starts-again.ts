@@ -7,14 +7,23 @@ import { lines } from './lines'
 /** No event is near this long, in bytes. */
 const maxEvent = 1024 * 1024
 
-/** Waits until a container runs again: true then, at once where it does, and false when it is removed. */
-export async function startsAgain(id: string, context: CallContext, signal: AbortSignal): Promise<boolean> {
+/**
+ * Waits until a container runs again: true then, at once where it does, and false when it is removed. Where it has to be waited
+ * for `stopped` is called first.
+ */
+export async function startsAgain(
+  id: string,
+  context: CallContext,
+  signal: AbortSignal,
+  stopped: () => Promise<void>,
+): Promise<boolean> {
   const filters = JSON.stringify({ type: ['container'], container: [id], event: ['start', 'destroy'] })
   const events = await context.streams.open({ method: 'GET', path: '/events', query: { filters } }, signal)
   try {
     // Only now: a start between a look and the first event would be missed.
     const now = await stateOf(id, context, signal)
     if (now !== 'stopped') return now === 'running'
+    await stopped()
     for await (const line of lines(events, maxEvent)) {
       const action = actionIn(line)
       if (action === 'start' || action === 'destroy') return action === 'start'

@@ -13,7 +13,7 @@ export class StreamsDouble {
   /** Method and path of everything that reached it, with its query. */
   asked: string[] = []
   private answers = new Map<string, Answer>()
-  private hijacks = new Map<string, Hijacked | number>()
+  private hijacks = new Map<string, Hijacked | number | 'hang'>()
   private readonly open = new Set<Duplex>()
   private readonly folder = mkdtempSync(join(tmpdir(), 'streams-double-'))
   private readonly server = createServer((request, response) => {
@@ -36,6 +36,7 @@ export class StreamsDouble {
     this.server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
       const hijack = this.hijacks.get(this.note(request))
       if (!hijack) throw new Error(`the test expects no ${request.method} ${request.url}`)
+      if (hijack === 'hang') return
       if (typeof hijack === 'number') return refuse(socket, hijack)
       socket.write('HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n')
       // The body of the request comes before what is typed.
@@ -88,6 +89,11 @@ export class StreamsDouble {
   /** Answers with a status those who ask for a connection. */
   refuse(what: string, status: number): void {
     this.hijacks.set(what, status)
+  }
+
+  /** Never answers those who ask for a connection. */
+  hang(what: string): void {
+    this.hijacks.set(what, 'hang')
   }
 
   private note({ method, url = '' }: IncomingMessage): string {

@@ -71,6 +71,25 @@ test('what was not delivered is sent again before anything else', async () => {
   expect(errors).toHaveLength(3)
 })
 
+test('what was so at the moment only is not sent again', async () => {
+  const key = await stream()
+  let isAway = true
+  const moody = new Proxy(use.redis(), {
+    get(target, name) {
+      if (name !== 'xadd' || !isAway) return Reflect.get(target, name, target) as unknown
+      return () => Promise.reject(new Error('Connection is closed.'))
+    },
+  })
+  const outbox = new Outbox(moody, () => (isAway = false))
+  const beat = Object.assign(new Numbers(key, 'beat', 1), { isMomentary: true })
+  outbox.offer(new Numbers(key, 'x', 1))
+  outbox.offer(beat)
+  outbox.offer(new Numbers(key, 'y', 1))
+  await outbox.settled()
+  expect(await sent(key)).toEqual(['x1', 'y1'])
+  expect(beat.wasLost).toBe(0)
+})
+
 test('what is closed sends nothing more', async () => {
   const key = await stream()
   const outbox = new Outbox(use.redis(), () => {})

@@ -6,6 +6,8 @@ import { isRefusal, type RedisClient, redisErrorCode } from '../redis'
 export interface Source {
   /** The stream to which they go. */
   readonly stream: string
+  /** What it tells is so at the moment: it is not sent later, when it may be so no more. */
+  readonly isMomentary?: boolean
   /** The next one, or null where there is none. */
   next(): Values | null
   /** The stream is not there any more: whoever was to read it has gone. */
@@ -25,7 +27,7 @@ interface Sent {
 
 /**
  * Sends frames in their order, several at a time and one of each source in turn, so that a busy call does not hold up another.
- * One batch is under way at a time: what could not be delivered is sent again before anything else.
+ * One batch is under way at a time: what could not be delivered is sent again before anything else, but for what is momentary.
  */
 export class Outbox {
   private readonly waiting = new Set<Source>()
@@ -88,7 +90,7 @@ export class Outbox {
       if (error && mayBeLater(error)) {
         this.onError(error)
         await wait(retryMs, undefined, { signal: this.closing.signal }).catch(() => undefined)
-        return batch.slice(n)
+        return batch.slice(n).filter(({ source: { isMomentary } }) => !isMomentary)
       }
       if (error) this.onError(error)
       if (error || id === null) source.lost()

@@ -27,6 +27,8 @@ const entryBytes = 24
 export class Session implements Source {
   readonly stream: string
   readonly name: string
+  /** A beat that comes late does not name the calls that were opened meanwhile. */
+  readonly isMomentary = true
   readonly members = new Map<string, Member>()
   private readonly sealer: Sealer
   private readonly opener: Opener
