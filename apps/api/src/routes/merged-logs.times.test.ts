@@ -17,11 +17,11 @@ const path = '/v1/logs?label=app&follow=true'
 const asked = () => api.calls.carried.map(({ asked: { params } }) => params as { id: string; since?: string })
 
 const says =
-  (line: string, when = Promise.resolve()) =>
+  (at: number, line: string, when = Promise.resolve()) =>
   async (call: Answering) => {
     await call.begin()
     await when
-    await call.send(1, Buffer.from(`${time(1)} ${line}\n`))
+    await call.send(1, Buffer.from(`${time(at)} ${line}\n`))
     return {}
   }
 
@@ -30,11 +30,11 @@ beforeEach(() => {
 })
 
 test('it ends when its time is over and all has been told, and nothing is begun then', async () => {
-  api.calls.answer = says('early')
+  api.calls.answer = says(1, 'early')
   const following = send(`${api.url()}${path}&until=2026-11-23T12:00:10Z`, 'GET')
   await eventually(() => asked().length >= 4, undefined, { what: 'it is looked for more' })
   const late = deferred()
-  api.calls.answer = says('late', late.promise)
+  api.calls.answer = says(2, 'late', late.promise)
   const before = asked().length
   await eventually(() => asked().length >= before + 2)
   api.state.now += 10_000
