@@ -70,5 +70,5 @@ const stranger: Known = { identity: { subject: '', teams: [], role: 'viewer' }, 
 export const unauthenticated = (): DebloxError =>
   new DebloxError(
     'unauthenticated',
-    'Authorization: expected `Bearer` and a token, or a login in the browser (/auth/login), got neither',
+    'Authorization: expected `Bearer` and a token, or a login in the browser (/auth/login, where there is an authority), got neither',
   )

@@ -63,6 +63,11 @@ test('says which fields would do where at least one is wanted', () => {
   expect(complaint(either, {}).message).toBe('a or b: expected at least one of them; got nothing')
 })
 
+test('says which field is missing beside another', () => {
+  const both = Joi.object({ size: Joi.object({ cols: Joi.any(), rows: Joi.any() }).and('cols', 'rows') })
+  expect(complaint(both, { size: { cols: 1 } }).message).toBe('size.rows: expected it beside cols; got nothing')
+})
+
 test('calls the value itself as the caller calls it', () => {
   expect(complaint(schema, 5, { root: 'query' }).message).toBe('query: expected an object; got 5')
 })

@@ -73,6 +73,11 @@ function explainOne(detail: Joi.ValidationErrorItem, schema: Joi.Schema | undefi
     const peers = ((context?.['peers'] ?? []) as string[]).map((peer) => fieldName([...path, peer], root))
     return { field: peers.join(' or '), expected, got: 'nothing' }
   }
+  if (type === 'object.and') {
+    const { present, missing } = context as unknown as Record<'present' | 'missing', string[]>
+    const field = missing.map((one) => fieldName([...path, one], root)).join(' and ')
+    return { field, expected: `it beside ${present.join(' and ')}`, got: 'nothing' }
+  }
   if (isSecretField(path[0])) return { field: fieldName(path.slice(0, 1), root), expected, got: 'something else' }
   const known = type === 'object.unknown' ? knownFields(schema, path.slice(0, -1)) : []
   return {

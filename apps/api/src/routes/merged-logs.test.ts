@@ -8,7 +8,7 @@ import { Events } from '../../../../test/support/sse'
 import { anna, row, useStreamApi } from '../../../../test/support/stream-api'
 import { documents as documentsOf, steady, time } from '../../../../test/support/streamed'
 
-const api = useStreamApi()
+const api = useStreamApi({ most: 10 })
 const ndjson = { accept: 'application/x-ndjson' }
 
 const idOf = (n: number) => n.toString(16).padStart(64, '0')

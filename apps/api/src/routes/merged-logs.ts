@@ -45,12 +45,12 @@ export function mergedLogsRoute(desk: StreamDesk): Route {
     answers: { 200: 'The lines, as they come' },
     async handle(fields, caller) {
       const asked = atTimes(fields as unknown as AskedLogs & Choice, desk.fleet.clock.now())
-      const { identity, about, over } = caller
+      const { identity, about } = caller
       about.object = textOf(asked)
       requireUse(identity, permission)
-      desk.places.take(identity.subject, over)
       const signal = whileAllowed(caller, async (now) => requireUse(now, permission), desk.pace?.right)
       const logs = new MergedLogs(desk, caller, asked, matching(asked), signal)
+      logs.takePlaces(1)
       const { his } = await logs.meant()
       if (his.length > mostContainers) {
         throw new DebloxError(
@@ -58,6 +58,7 @@ export function mergedLogsRoute(desk: StreamDesk): Route {
           `label: expected at most ${mostContainers} containers at a time, got ${his.length}: name more labels, or docks`,
         )
       }
+      logs.takePlaces(his.length)
       const form = logForm(preferred(caller.header('accept'), logTypes), { timestamps: asked.timestamps })
       return {
         status: 200,

@@ -1,6 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import type { Identity } from '@deblox/actions/access/identity'
 import { readLogs } from '@deblox/actions/calls/kinds'
+import { smallWindowBytes } from '@deblox/fleet/calls/limits'
 import type { IndexedRow } from '@deblox/fleet/index'
 import type { Found } from '../access'
 import { asFailure } from '../errors'
@@ -16,11 +17,14 @@ import type { Say } from './speak'
 /** So many containers at a time, each of which is a call of its own. */
 export const mostContainers = 100
 
+/** And so many for each place that the list takes. */
+const perPlace = 10
+
 /** A longer line comes in parts, in bytes. */
 const longestLine = 64 * 1024
 
-/** It is looked for new containers so often, in milliseconds. */
-const lookMs = 3_000
+/** It is looked so often for new containers, and whether those that are read are his still, in milliseconds. */
+const usualLookMs = 3_000
 
 /** A dock must have begun to answer by then, in milliseconds. */
 const withinMs = 15_000
@@ -40,6 +44,7 @@ export class MergedLogs {
   private readonly merging = new ByTime()
   private readonly followed = new Map<string, Followed>()
   private leftOut = 0
+  private places = 0
   /** Who asks, as it was known last. */
   private identity: Identity
 
@@ -54,11 +59,19 @@ export class MergedLogs {
     this.identity = caller.identity
   }
 
-  /** Those that are meant and that he may read now. */
+  /** Those that are meant, or are read already, and which of them he may read now. */
   async meant(): Promise<{ all: IndexedRow[]; his: Found[] }> {
     this.identity = await this.caller.still()
-    const all = await this.desk.rowsWhere(this.matches)
+    // A label by which one was chosen can change with its owner.
+    const all = await this.desk.rowsWhere((row) => this.followed.has(row.id) || this.matches(row))
     return { all, his: await this.desk.access.those(this.identity, 'read-logs', all) }
+  }
+
+  /** Makes sure that there is place for so many containers. Throws `too_many_streams`. */
+  takePlaces(containers: number): void {
+    for (; this.places * perPlace < containers; this.places++) {
+      this.desk.places.take(this.identity.subject, this.caller.over)
+    }
   }
 
   /** Writes until all has been read; while it is followed, until the signal aborts. */
@@ -72,14 +85,15 @@ export class MergedLogs {
 
   private async read(first: readonly Found[], form: LogForm, say: Say): Promise<void> {
     for (const found of first) this.begin(found, form, say)
-    for (let left = this.leftMs(); left > 0; left = this.leftMs()) {
-      await wait(Math.min(left, this.desk.pace?.look ?? lookMs), undefined, { signal: this.signal })
-      // Nobody can say so just now: those that are followed go on.
+    for (let left = this.leftMs(); left > 0 || this.running().length > 0; left = this.leftMs()) {
+      const lookMs = this.desk.pace?.look ?? usualLookMs
+      const soon = wait(left > 0 ? Math.min(left, lookMs) : lookMs, undefined, { signal: this.signal, ref: false })
+      // Their docks end them: each when it has told all that was asked for.
+      await (left > 0 ? soon : Promise.race([soon, Promise.all(this.running().map(({ done }) => done))]))
+      // Nobody can say so just now: those that are read go on.
       const now = await this.meant().catch(() => undefined)
       if (now) await this.adjust(now, form, say)
     }
-    // Their docks end them: each when it has told all until then.
-    await Promise.all(this.running().map(({ done }) => done))
   }
 
   /** How long it is looked for more containers. */
@@ -91,18 +105,33 @@ export class MergedLogs {
 
   private async adjust({ all, his }: Awaited<ReturnType<MergedLogs['meant']>>, form: LogForm, say: Say): Promise<void> {
     const hisIds = new Set(his.map(({ row }) => row.id))
-    const ids = new Set(all.map(({ id }) => id))
-    for (const [id, { reading }] of this.followed) {
+    const now = new Map(all.map((row) => [row.id, row]))
+    for (const [id, { source, reading }] of this.followed) {
+      const row = now.get(id)
       // Of one that has gone the rest may be read; one that is somebody else's now must not be.
-      if (reading && ids.has(id) && !hisIds.has(id)) reading.stop.abort()
-      if (!reading && !ids.has(id)) this.followed.delete(id)
+      if (reading && row && !hisIds.has(id)) reading.stop.abort()
+      if (row) source.name = row.name
+      else if (!reading) this.followed.delete(id)
     }
-    const missing = his.filter(({ row }) => !this.followed.get(row.id)?.reading)
-    const room = Math.max(0, mostContainers - this.running().length)
+    if (this.leftMs() <= 0) return
+    const missing = his.filter(({ row }) => this.matches(row) && !this.followed.get(row.id)?.reading)
+    const running = this.running().length
+    const room = this.roomFor(running + missing.length) - running
     for (const found of missing.slice(0, room)) this.begin(found, form, say)
     const leftOut = Math.max(0, missing.length - room)
     if (leftOut > this.leftOut) await say(form.leftOut(leftOut))
     this.leftOut = leftOut
+  }
+
+  /** Of so many containers as many as may be read. */
+  private roomFor(containers: number): number {
+    const most = Math.min(containers, mostContainers)
+    try {
+      this.takePlaces(most)
+      return most
+    } catch {
+      return Math.min(most, this.places * perPlace)
+    }
   }
 
   private running(): NonNullable<Followed['reading']>[] {
@@ -143,7 +172,16 @@ export class MergedLogs {
     const { calls, fleet } = this.desk
     const { identity } = this
     const params = { ...logParams(this.asked, fleet.clock.now(), one.position.time), id: row.id }
-    const opening = calls.open({ dock: row.dock, kind: readLogs.name, params, identity, given, signal, withinMs })
+    const opening = calls.open({
+      dock: row.dock,
+      kind: readLogs.name,
+      params,
+      identity,
+      given,
+      window: smallWindowBytes,
+      signal,
+      withinMs,
+    })
     const call = await untilAborted(signal, opening)
     one.isAway = false
     const reader = new LogReader(longestLine)

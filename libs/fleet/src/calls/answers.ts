@@ -9,8 +9,8 @@ import { tellError } from './call-error'
 import { broken, lineOf, type Values } from './frames'
 import { inTime } from './in-time'
 import { Line } from './line'
-import { callsPerDock, type Pace, pace as usualPace } from './limits'
-import { type Opening, openQuestion, readOpening, type SignedOpening } from './opening'
+import { callsPerCaller, callsPerDock, type Pace, pace as usualPace } from './limits'
+import { type Opening, openQuestion, type Question, readOpening, type SignedOpening } from './opening'
 import { Outbox } from './outbox'
 import { Pulse } from './pulse'
 import { ReplicaSessions } from './replica-sessions'
@@ -74,6 +74,7 @@ class Answers implements AnsweredCalls {
   private readonly pulse: Pulse
   private readonly reader: StreamReader
   private running = 0
+  private readonly runningOf = new Map<string, number>()
   private closed = false
 
   constructor(private readonly options: AnswerOptions) {
@@ -175,7 +176,8 @@ class Answers implements AnsweredCalls {
     })
     try {
       const question = openQuestion(opening.asked, line.opener)
-      const answerer = this.answererOf(question.kind)
+      if (question.window !== undefined) line.narrow(question.window)
+      const answerer = this.answererOf(question)
       this.start(new AnsweredCall(line, session, question, () => this.calls.delete(line.name), onError), answerer)
     } catch (error) {
       line.close('fail', tellError(error), error as Error)
@@ -187,22 +189,33 @@ class Answers implements AnsweredCalls {
     this.calls.set(call.line.name, call)
     call.session.add(call)
     this.pulse.start()
-    this.running++
-    void call.run(answerer).finally(() => this.running--)
+    this.tally(call, 1)
+    void call.run(answerer).finally(() => this.tally(call, -1))
   }
 
-  private answererOf(kind: string): Answerer {
+  private tally({ identity: { subject } }: AnsweredCall, more: 1 | -1): void {
+    this.running += more
+    const now = (this.runningOf.get(subject) ?? 0) + more
+    if (now > 0) this.runningOf.set(subject, now)
+    else this.runningOf.delete(subject)
+  }
+
+  private answererOf({ kind, identity: { subject } }: Question): Answerer {
     const answerer = this.options.answerers.get(kind)
     if (!answerer) throw new DebloxError('unknown_action', `kind: expected one that this dock answers, got ${kind}`)
     if (!this.options.isHeld()) throw leaseLost()
-    if (this.running < callsPerDock) return answerer
-    throw new DebloxError('too_many_streams', `call: expected fewer than ${callsPerDock} on this dock, got one more`)
+    if (this.running >= callsPerDock) throw tooMany(callsPerDock, 'this dock')
+    if ((this.runningOf.get(subject) ?? 0) >= callsPerCaller) throw tooMany(callsPerCaller, `this dock for ${subject}`)
+    return answerer
   }
 
   private failAll(error: Error): void {
     for (const session of this.sessions.all()) session.fail(error)
   }
 }
+
+const tooMany = (most: number, where: string): DebloxError =>
+  new DebloxError('too_many_streams', `call: expected fewer than ${most} on ${where}, got one more`)
 
 const leaseLost = (): DebloxError =>
   new DebloxError('lease_lost', 'call: expected the worker to hold the lease of its dock, but it does not')

@@ -36,6 +36,7 @@ export class AskedCall implements Call, Member {
     readonly session: Session,
     id: Buffer,
     private readonly onOver: () => void,
+    window?: number,
   ) {
     this.line = new Line({
       ...session.options,
@@ -46,6 +47,7 @@ export class AskedCall implements Call, Member {
     this.incoming = new Incoming(
       (bytes) => this.line.grant(bytes),
       () => this.cancel(),
+      window,
     )
     this.output = this.incoming as AsyncIterable<Part> as AsyncIterable<Piece>
     this.begun = new Promise((resolve, reject) => {

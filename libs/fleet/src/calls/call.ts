@@ -13,6 +13,8 @@ export interface Asked {
   given: Given
   /** Whose containers a list shows; all where it is absent. */
   view?: View
+  /** How many bytes the dock may have under way, where that is to be fewer than usual. */
+  window?: number
   /** Aborts when nobody listens any more: the dock closes what it has opened for the call. */
   signal: AbortSignal
   /** The dock must have begun to answer by then, in milliseconds from now. */

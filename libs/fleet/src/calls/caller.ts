@@ -160,7 +160,7 @@ class Caller implements OpenCalls {
   private async sendTo(to: DockSession, asked: Asked, leaving: Leaving): Promise<AskedCall | undefined> {
     const { fleet, keys } = this.options
     const id = randomBytes(16)
-    const call: AskedCall = new AskedCall(to.session, id, () => this.calls.delete(call.line.name))
+    const call: AskedCall = new AskedCall(to.session, id, () => this.calls.delete(call.line.name), asked.window)
     const issuedAt = fleet.clock.now()
     const { body, sig } = signOpening(
       {

@@ -1,9 +1,9 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import { eventually } from '../../../../test/support/eventually'
 import { useFleet } from '../../../../test/support/fleet-on-redis'
-import { asked, echo, flood, never, quickly, read, testCaller, testDock, useCalls } from '../testing/call-ends'
+import { asked, echo, flood, never, quickly, read, useCalls } from '../testing/call-ends'
 import type { Answerer } from './call'
-import { callsPerDock, frameBytes, windowBytes } from './limits'
+import { frameBytes, windowBytes } from './limits'
 
 const use = useFleet()
 const { answerer, sent } = flood()
@@ -159,25 +159,6 @@ test('a busy call does not keep others waiting', async () => {
   for (const call of busy) call.cancel()
   await Promise.all(reading)
 }, 20_000)
-
-test('a dock answers so many calls at a time and no more', async () => {
-  const hostname = 'dock-2'
-  // At the usual pace: opening so many at once takes longer than the quick one waits for anybody.
-  const busy = await testDock(use.fleet(), use.server().url, { never, one: async () => 1 }, { hostname })
-  const api = testCaller(use.fleet(), use.server().url)
-  const question = { dock: hostname, kind: 'never', withinMs: 20_000 }
-  const held = await Promise.all(Array.from({ length: callsPerDock }, () => api.open(asked(question))))
-  const more = api.ask(asked({ dock: hostname, kind: 'one' }))
-  await expect(more).rejects.toMatchObject({ code: 'too_many_streams', status: 429 })
-  expect(busy.refusals).toEqual([])
-  held[0]?.cancel()
-  await eventually(() => busy.count < callsPerDock)
-  await expect(api.ask(asked({ dock: hostname, kind: 'one' }))).resolves.toBe(1)
-  expect(api.count).toBe(callsPerDock - 1)
-  await api.close()
-  await eventually(() => busy.count === 0)
-  await busy.close()
-}, 30_000)
 
 test('nobody has to wait for what he sends, or for an end', async () => {
   const unhandled: unknown[] = []

@@ -4,6 +4,9 @@
  */
 export const windowBytes = 512 * 1024
 
+/** The same of one of many calls for one reader, who may be slow for all of them. */
+export const smallWindowBytes = 128 * 1024
+
 /** What a frame takes of the window beside what it carries: a window of single bytes must not be a million frames. */
 export const frameCost = 128
 
@@ -21,6 +24,9 @@ export const openBytes = 128 * 1024
 
 /** Calls that one dock answers at a time. */
 export const callsPerDock = 1_000
+
+/** Of these for one identity, from whichever replicas: nobody takes all of them. */
+export const callsPerCaller = 250
 
 /** What waits for a dock: one that lives takes it within milliseconds. */
 export const waitingEntries = 4_000

@@ -35,6 +35,7 @@ export class Line implements Source {
   readonly name: string
   readonly sealer: Sealer
   readonly opener: Opener
+  private window = windowBytes
   private credit = windowBytes
   private readonly outgoing: Outgoing[] = []
   private readonly ready: Ready[] = []
@@ -82,11 +83,17 @@ export class Line implements Source {
     this.refuseAll(why)
   }
 
+  /** The other end takes only so many bytes at a time. To be called before anything is sent. */
+  narrow(window: number): void {
+    this.window = window
+    this.credit = window
+  }
+
   /** The other end has read so many bytes. */
   granted(payload: Buffer): void {
     if (payload.length !== 4) throw broken('a number of bytes', 'something else')
     this.credit += payload.readUInt32BE(0)
-    if (this.credit > windowBytes) throw broken(`at most ${windowBytes} bytes of room`, String(this.credit))
+    if (this.credit > this.window) throw broken(`at most ${this.window} bytes of room`, String(this.credit))
     this.fill()
   }
 

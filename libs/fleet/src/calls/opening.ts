@@ -8,7 +8,7 @@ import type { ApiKeys } from '../signing/api-keys'
 import { badSignature } from '../signing/public-keys'
 import type { Vouch } from '../signing/trust'
 import type { Asked } from './call'
-import { openBytes } from './limits'
+import { frameBytes, frameCost, openBytes, windowBytes } from './limits'
 import type { Opener, Sealer } from './frames'
 
 const version = 1
@@ -20,6 +20,7 @@ export interface Question {
   identity: Identity
   given: Given
   view?: View
+  window?: number
 }
 
 /** What opens a call. The API signs it; in Redis everybody can read it. */
@@ -80,11 +81,15 @@ const question = Joi.object<Question>({
   // What these say is for those who go by them; signed it is all the same.
   given: Joi.object().required(),
   view: Joi.object(),
+  window: Joi.number()
+    .integer()
+    .min(frameBytes + frameCost)
+    .max(windowBytes),
 }).required()
 
 /** The question as frame 0 of the call. */
-export function sealQuestion({ kind, params, identity, given, view }: Asked, sealer: Sealer): string {
-  const asked = { kind, params, identity, given, ...(view && { view }) } satisfies Question
+export function sealQuestion({ kind, params, identity, given, view, window }: Asked, sealer: Sealer): string {
+  const asked = { kind, params, identity, given, ...(view && { view }), ...(window && { window }) } satisfies Question
   return Buffer.concat(sealer.seal('begin', Buffer.from(JSON.stringify(asked)))).toString('base64url')
 }
 

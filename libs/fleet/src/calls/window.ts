@@ -26,12 +26,13 @@ export class Incoming implements AsyncIterable<Part> {
     private readonly grant: (bytes: number) => void,
     /** It is not read to its end. */
     private readonly onLeft: () => void,
+    private readonly window = windowBytes,
   ) {}
 
   /** The pieces of one frame. Throws `stream_broken` where they are more than a window. */
   add(parts: Part[], size: number): void {
     this.unread += costOf(size)
-    if (this.unread > windowBytes) throw broken(`at most ${windowBytes} bytes at a time`, 'more')
+    if (this.unread > this.window) throw broken(`at most ${this.window} bytes at a time`, 'more')
     let rest = costOf(size)
     for (const [n, { channel, bytes }] of parts.entries()) {
       const cost = n === parts.length - 1 ? rest : bytes.length + partHeadBytes
@@ -96,7 +97,7 @@ export class Incoming implements AsyncIterable<Part> {
   private read(cost: number): void {
     this.unread -= cost
     this.consumed += cost
-    if (this.consumed < windowBytes / 2 || this.over) return
+    if (this.consumed < this.window / 2 || this.over) return
     const granted = this.consumed
     this.consumed = 0
     this.grant(granted)
