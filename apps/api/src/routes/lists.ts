@@ -140,5 +140,5 @@ const maxCursor = 8_192
 function requireKnown(tables: Tables, docks: readonly string[] = []): void {
   const unknown = docks.find((dock) => !tables.knows(dock))
   if (unknown === undefined) return
-  throw new DebloxError('dock_not_found', `hostname: expected a registered dock (see GET /v1/docks), got ${unknown}`)
+  throw new DebloxError('dock_not_found', `dock: expected a registered dock (see GET /v1/docks), got ${unknown}`)
 }
