@@ -166,6 +166,11 @@ describe('several instances of which one cannot be made', () => {
     for (const { id } of made) await fleet.request(fleet.api, 'DELETE', `/v1/containers/${id}?force=true`)
   }
 
+  const nothingLeft = async (id: string) => {
+    const ofJob = async () => (await fleet.census()).filter(({ labels }) => labels['deblox.job'] === id)
+    await eventually(async () => (await ofJob()).length === 0, undefined, { what: 'its containers are gone' })
+  }
+
   test('leave the others, and a retry makes only what is missing', async () => {
     const inTheWay = await obstacles()
     const reply = await post('/v1/containers', { image: 'busybox', name: 'web', instances: 4 })
@@ -189,8 +194,7 @@ describe('several instances of which one cannot be made', () => {
     const reply = await post('/v1/containers', body)
     expect(reply).toMatchObject({ status: 409 })
     const { job: id } = reply.body as { job: string }
-    const ofJob = async () => (await fleet.census()).filter(({ labels }) => labels['deblox.job'] === id)
-    await eventually(async () => (await ofJob()).length === 0, undefined, { what: 'its containers are gone' })
+    await nothingLeft(id)
     const job = await jobOf(fleet, id)
     expect(job.state).toBe('failed')
     const others = job.slots.filter(({ slot }) => slot !== 3)
@@ -199,6 +203,20 @@ describe('several instances of which one cannot be made', () => {
     const states = await Promise.all(undone.map(async (one) => (await ended(fleet, one)).state))
     expect(new Set([...states, 'completed'])).toEqual(new Set(['completed']))
     await without(inTheWay)
+  }, 30_000)
+
+  test('are undone also where they were made and cannot be started, and a retry makes them anew', async () => {
+    const body = { image: 'busybox', cmd: ['no-such-program'], hostname: 'dock1', instances: 2, onFailure: 'rollback' }
+    const reply = await post('/v1/containers', { ...body, start: true })
+    expect(reply.status).toBeGreaterThanOrEqual(400)
+    const { job: id } = reply.body as { job: string }
+    await nothingLeft(id)
+    const undone = (await jobOf(fleet, id)).slots.map(({ state, undoneBy }) => [state, undoneBy])
+    expect(undone).toEqual([1, 2].map(() => ['failed', expect.any(String)]))
+    for (const [, by] of undone) expect(await ended(fleet, by ?? '')).toMatchObject({ state: 'completed' })
+    const again = await jobAfter(`/v1/jobs/${id}/retry`)
+    expect(again).toMatchObject({ state: 'failed', retryOf: id })
+    await nothingLeft(id)
   }, 30_000)
 })
 

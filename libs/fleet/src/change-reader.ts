@@ -27,12 +27,6 @@ export class ChangeReader {
     return found?.[0]?.[1] ?? []
   }
 
-  /** Begins anew on another connection: this one says nothing although there is something. What was asked is asked again. */
-  reconnect(): void {
-    // A cluster's client looks after its nodes by itself.
-    if ('stream' in this.redis) this.redis.disconnect(true)
-  }
-
   close(): void {
     this.redis.disconnect()
   }

@@ -1,6 +1,7 @@
 import { DebloxError, errorTable, type ErrorCode } from '@deblox/actions/errors'
 import { ifReadable } from './readable-job'
 import { labelNames } from '@deblox/actions/made'
+import { fullId } from '@deblox/actions/schemas'
 import type { Job } from 'bullmq'
 import type { FleetClock } from './clock'
 import {
@@ -154,6 +155,8 @@ export function endingsOf(redis: RedisClient, { keys, topics, jobs, placements, 
       }
       // Anybody may have put it among those that are to be undone.
       if (slots.every(({ state }) => state === 'completed')) return true
+      // What was made is the retry's from then on; there is none before all was undone.
+      if ((await redis.hexists(keys.job(id), 'retriedBy')) === 1) return true
       await Promise.all(slots.map((slot) => undo(record, slot)))
       return true
     },
@@ -166,22 +169,25 @@ export function endingsOf(redis: RedisClient, { keys, topics, jobs, placements, 
   }
 
   /** Deletes by a job of its own what a slot made: that waits for its dock, and can be looked at. */
-  async function undo(record: JobRecord, { slot, dock, result, state }: SlotOutcome): Promise<void> {
-    const made = result?.container
-    if (state !== 'completed' || !made || dock === null) return
+  async function undo(record: JobRecord, { slot, dock, result, error }: SlotOutcome): Promise<void> {
+    // What was made and could not be started is named by why it failed.
+    const made: unknown = result?.container ?? error?.details?.['container']
+    if (made === undefined || dock === null) return
     // It is nobody's from now on: what comes late, or stays because its dock was away, is removed by that dock's reaper.
     await placements.revoke(record.origin ?? record.id, slot)
+    const container = idOf(made)
+    if (container === undefined) return
     const id = await runScript(redis, noteScript, [keys.job(record.id)], [`undone:${slot}`, newJobId()])
     if (typeof id !== 'string') return
     const { actor, owner, identity, replyTo } = record
     const labels = { [labelNames.job]: record.origin ?? record.id, [labelNames.slot]: String(slot) }
     await jobs.accept({
       // Under a key, so that what was cut short is gone on with; no caller can send one with a space in it.
-      idempotency: { key: `undo ${record.id} ${slot}`, payload: made.id },
+      idempotency: { key: `undo ${record.id} ${slot}`, payload: container },
       record: {
         id,
         action: 'delete-container',
-        params: { id: made.id, force: true, volumes: true },
+        params: { id: container, force: true, volumes: true },
         actor,
         owner,
         ...(identity && { identity }),
@@ -211,6 +217,12 @@ async function removed(job: Job<SignedJob, SlotReturn>): Promise<boolean> {
     if (error instanceof Error && error.message.includes('locked')) return false
     throw error
   }
+}
+
+/** Undefined where something else stands there, such as an id that was hidden with a secret that is in it. */
+function idOf(made: unknown): string | undefined {
+  const id: unknown = (made as { id?: unknown } | null)?.id
+  return typeof id === 'string' && fullId.test(id) ? id : undefined
 }
 
 const endedUndone = (

@@ -12,15 +12,22 @@ export const forgetDockLua = `
   return redis.call('DEL', containers)`
 
 /**
- * What of a row is worth telling: not when it was seen, nor Docker's sentence, which says each minute that another one has
- * passed; but of that what stands in brackets, such as how a container ended. Both come last in a row's text.
+ * What of a row is worth telling: not when it was seen, nor of Docker's sentence how long a container has been so, which is
+ * another one each minute. Both come last in a row's text, and no label, name or image can be taken for them: a quote
+ * within a text has a backslash before it, so that what has none up to the end of the row is one of its own fields.
  */
-const saysLua = `
+export const saysLua = `
   local function says(json)
-    local rest = string.match(json, '^(.*),"observedAt":"[^"]*"}$') or json
-    local fields, status = string.match(rest, '^(.*),"status":"(.*)"$')
+    return string.match(json, '^(.*),"observedAt":"[^"]*"}$') or json
+  end
+  local function saysOfContainer(json)
+    local rest = says(json)
+    local fields, status = string.match(rest, '^(.*,"status":")([^"]*)"$')
     if not fields then return rest end
-    return fields .. (string.match(status, '%b()') or '')
+    -- Up 3 minutes (healthy); Exited (137) 2 hours ago.
+    local how, health = string.match(status, '^(Up )[^()]*(.*)$')
+    how = how or string.match(status, '^(%a+ %(%-?%d+%) )[^()]*$') or status
+    return fields .. how .. (health or '') .. '"'
   end`
 
 /**
@@ -39,7 +46,7 @@ export const writeScript = script(`
   for n = 8, last, 2 do
     local id, json = ARGV[n], ARGV[n + 1]
     local before = redis.call('HGET', KEYS[3], id)
-    local isNews = not before or says(before) ~= says(json)
+    local isNews = not before or saysOfContainer(before) ~= saysOfContainer(json)
     redis.call('HSET', KEYS[3], id, json)
     local row = cjson.decode(json)
     list(id, before, row, host)

@@ -2,7 +2,7 @@ import { pino } from 'pino'
 import { eventually } from '../../../test/support/eventually'
 import { useFleet } from '../../../test/support/fleet-on-redis'
 import { Janitor } from './janitor'
-import { isFinished, type JobRecord, payloadOf } from './job'
+import { isFinished, type JobRecord, payloadOf, slotJobId } from './job'
 import { clusterTopic, dockTopic, times } from './names'
 import { failed, made, recordOn } from './testing/record'
 import { loseLock, take } from './testing/taking'
@@ -98,6 +98,36 @@ test('one record that cannot be read keeps nothing else from its end', async () 
   await janitor().round()
   expect(await statesOf(due)).toEqual(['expired'])
   await expect(jobs().status(stuck.id)).resolves.toMatchObject({ places: [{ topic: clusterTopic }] })
+})
+
+describe('a job that never came to its topics', () => {
+  const cutShort = async () => {
+    const record = await accepted({ acceptedAt: Date.now() - 60_000 })
+    await use.fleet().topics.queue(topic).remove(slotJobId(record.id, 1))
+    return record
+  }
+
+  test('has failed after a round, which is logged; and again nothing is to be done', async () => {
+    const lines: string[] = []
+    const one = new Janitor(use.fleet(), pino({ level: 'warn' }, { write: (line) => void lines.push(line) }))
+    const record = await cutShort()
+    for (const _ of [1, 2]) await one.round()
+    expect(await statesOf(record)).toEqual(['failed'])
+    expect(lines.map((line) => JSON.parse(line))).toMatchObject([{ level: 40, slots: 1 }])
+  })
+
+  test('is looked for among all jobs by a janitor that was not it meanwhile', async () => {
+    const one = janitor()
+    await one.round()
+    const record = await cutShort()
+    await one.round()
+    expect(await statesOf(record)).toEqual(['waiting'])
+    await use.redis().set(use.fleet().keys.janitor, 'a third one')
+    await one.round()
+    await use.redis().del(use.fleet().keys.janitor)
+    await one.round()
+    expect(await statesOf(record)).toEqual(['failed'])
+  })
 })
 
 describe('a job that is to be undone', () => {

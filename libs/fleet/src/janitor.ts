@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { setTimeout as wait } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { mendChanges } from './changes'
+import { firstAccepted } from './cut-short'
 import type { Fleet } from './fleet'
 import { clusterTopic, dockTopic, times } from './names'
 import { runScript, script } from './redis'
@@ -25,9 +26,9 @@ const resignScript = script(`
   return 0`)
 
 /**
- * Sees to jobs that have nobody else to see to them: those beyond their deadline, those on the topics of docks that are dead
- * or were removed, and the halves of jobs that are to be undone. One replica of all does it at a time; that two did at a
- * change of hands would do no harm, because each step can be repeated.
+ * Sees to jobs that have nobody else to see to them: those beyond their deadline, those that never came to their topics, those
+ * on the topics of docks that are dead or were removed, and the halves of jobs that are to be undone. One replica of all does it
+ * at a time; that two did at a change of hands would do no harm, because each step can be repeated.
  */
 export class Janitor {
   private readonly id = randomUUID()
@@ -37,6 +38,8 @@ export class Janitor {
   private readonly next = new Map<string, number>()
   /** The dead docks of which it was told that they are. */
   private readonly told = new Set<string>()
+  /** Where the next part of the accepted jobs begins. What another janitor has looked at this one does not know. */
+  private accepted = firstAccepted
 
   constructor(
     private readonly fleet: Fleet,
@@ -59,9 +62,10 @@ export class Janitor {
   /** One round, if it is this one's turn. */
   async round(): Promise<void> {
     const { redis, keys } = this.fleet
-    if ((await runScript(redis, electScript, [keys.janitor], [this.id, termMs])) !== 1) return this.told.clear()
+    if ((await runScript(redis, electScript, [keys.janitor], [this.id, termMs])) !== 1) return this.forget()
     await this.expireDue()
     await this.rollBack()
+    await this.each(['cut short'], () => this.endCutShort())
     // Sooner than BullMQ's own check, which comes after the lock's end by as much as its interval.
     await this.each([clusterTopic], (topic) => freeStalled(this.fleet, topic))
     await this.leaveRemoved()
@@ -80,6 +84,12 @@ export class Janitor {
     }
   }
 
+  /** Another one does it now: when it is this one's turn again, all that it knew may have changed. */
+  private forget(): void {
+    this.told.clear()
+    this.accepted = firstAccepted
+  }
+
   private async forEver(): Promise<void> {
     const { signal } = this.stopping
     while (!signal.aborted) {
@@ -92,6 +102,13 @@ export class Janitor {
     const { redis, keys, clock, endings } = this.fleet
     const due = await redis.zrange(keys.deadlines, '-inf', String(clock.now()), 'BYSCORE', 'LIMIT', 0, atOnce)
     await this.each(due, (id) => endings.expire(id))
+  }
+
+  private async endCutShort(): Promise<void> {
+    const { jobs, clock } = this.fleet
+    const { ended, next } = await jobs.endCutShort(this.accepted, clock.now())
+    this.accepted = next
+    if (ended > 0) this.log.warn({ slots: ended }, 'what was accepted had not come to its topics, and has failed')
   }
 
   private async rollBack(): Promise<void> {

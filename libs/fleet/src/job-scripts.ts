@@ -4,7 +4,8 @@ import { script } from './redis'
 /**
  * KEYS: idempotency, job, jobs, in flight of the owner, deadlines, events. ARGV: digest of the payload (empty without a key), life
  * of the key, record, its MAC, time of acceptance, id, how many slots, life of the record, when to look at its deadline, what is
- * to be done where a slot fails, by what and what is told of it, then the slots that have ended before and their outcomes.
+ * to be done where a slot fails, by what and what is told of it, then the slots that have ended before and their outcomes. A job
+ * that is there stays as it is: after a lost connection the client sends this again by itself, and the job may have ended by then.
  */
 export const acceptScript = script(`
   ${tellJobLua({ job: 'KEYS[2]', events: 'KEYS[6]', told: 'ARGV[11]' })}
@@ -14,19 +15,19 @@ export const acceptScript = script(`
     redis.call('HSET', KEYS[1], 'payload', ARGV[1], 'job', ARGV[6])
     redis.call('PEXPIRE', KEYS[1], ARGV[2])
   end
+  if redis.call('EXISTS', KEYS[2]) == 1 then return false end
   local ended = (#ARGV - 12) / 2
-  local isNew = redis.call('EXISTS', KEYS[2]) == 0
   redis.call('HSET', KEYS[2], 'record', ARGV[3], 'mac', ARGV[4], 'slots', ARGV[7], 'finished', ended, 'onFailure', ARGV[10])
+  -- What was cut short is gone on with by whoever sends it once more (see cut-short.ts).
+  if ARGV[1] ~= '' then redis.call('HSET', KEYS[2], 'keyed', '1') end
   for n = 13, #ARGV, 2 do redis.call('HSET', KEYS[2], 'slot:' .. ARGV[n], ARGV[n + 1]) end
   redis.call('PEXPIRE', KEYS[2], ARGV[8])
   redis.call('ZADD', KEYS[3], ARGV[5], ARGV[6])
   redis.call('ZADD', KEYS[4], ARGV[5], ARGV[6])
   redis.call('PEXPIRE', KEYS[4], ARGV[8])
   redis.call('ZADD', KEYS[5], ARGV[9], ARGV[6])
-  if isNew then
-    for _, told in ipairs(cjson.decode(ARGV[12])) do tellJob(told[1], told[2], told[3], told[4]) end
-    redis.call('PEXPIRE', KEYS[6], ARGV[8])
-  end
+  for _, told in ipairs(cjson.decode(ARGV[12])) do tellJob(told[1], told[2], told[3], told[4]) end
+  redis.call('PEXPIRE', KEYS[6], ARGV[8])
   return false`)
 
 /**

@@ -1,5 +1,6 @@
 import { DebloxError } from '@deblox/actions/errors'
 import { preview } from '@deblox/actions/explain'
+import { cutShortOf } from './cut-short'
 import { digest, digestWith } from './digest'
 import { handoversOf } from './handovers'
 import { entriesOf, placeOf, type SlotPlace } from './entries'
@@ -153,6 +154,7 @@ export function jobsOf(redis: RedisClient, keys: FleetKeys, topics: Topics, trus
     ...outcomes,
     ...events,
     ...entriesOf(redis, keys, records, outcomes),
+    ...cutShortOf(redis, keys, topics, records, outcomes),
 
     status,
 

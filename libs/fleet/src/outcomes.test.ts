@@ -30,6 +30,17 @@ describe('a slot', () => {
     await expect(use.redis().xlen(record.replyTo)).resolves.toBe(1)
   })
 
+  test('of a record that somebody has changed is told to no other key', async () => {
+    const { keys, redis } = use.fleet()
+    const others = ['elsewhere', `${keys.replies('x')}:y`, 5]
+    for (const replyTo of others) {
+      const record = await accepted({ replyTo: replyTo as string })
+      await jobs().finish(payloadOf(record, 1), completed())
+      await expect(slotsOf(record)).resolves.toMatchObject([{ state: 'completed' }])
+    }
+    await expect(redis.exists(...others.map(String))).resolves.toBe(0)
+  })
+
   test.each([
     ['a small result', 100, true],
     ['a result that is too large to be kept twice', 10_000, false],

@@ -40,6 +40,13 @@ export interface Beginning {
   counted: boolean
 }
 
+/** Also jobs are ended whose record no API has written: what it says must not be any key that is written to, and expires. */
+function replyStreamIn(keys: FleetKeys, replyTo: unknown): string {
+  const text = String(replyTo)
+  const all = keys.replies('')
+  return text.startsWith(all) && /^[A-Za-z0-9._-]+$/.test(text.slice(all.length)) ? text : keys.replies('nobody')
+}
+
 /** How the slots of jobs began and ended. */
 export function outcomesOf(redis: RedisClient, keys: FleetKeys) {
   const outcome = async ({ jobId, slot }: JobPayload): Promise<SlotOutcome | null> => {
@@ -60,7 +67,7 @@ export function outcomesOf(redis: RedisClient, keys: FleetKeys) {
     const result = JSON.stringify(ended.result)
     const used = [
       keys.job(payload.jobId),
-      payload.replyTo,
+      replyStreamIn(keys, payload.replyTo),
       keys.jobs,
       keys.finished,
       keys.inflight(digest(payload.actor)),

@@ -3,6 +3,7 @@ import { openFleet } from '@deblox/fleet/fleet'
 import { connectRedis } from '@deblox/fleet/redis'
 import { eventually } from '../../../../test/support/eventually'
 import { contents, contentsOfRedis, fullIdOf, rowOf, useCopies } from '../../../../test/support/fleet-copies'
+import { MuteProxy } from '../../../../test/support/mute-proxy'
 import type { FleetCopy } from './fleet-copy'
 
 const { use, begin, docksWith, fleet } = useCopies()
@@ -60,6 +61,32 @@ describe('when Redis goes', () => {
     await eventually(() => copy.settled())
     await expectTrue(copy)
   })
+
+  test.each([
+    ['have been used', false],
+    ['it has just opened', true],
+  ])(
+    'from those connections that %s, the copy gets others',
+    async (_, isMute) => {
+      await docksWith(1, 'dock-1')
+      const proxy = await MuteProxy.before(use.server().port)
+      try {
+        proxy.isMute = isMute
+        const beginning = begin({ url: `redis://127.0.0.1:${proxy.port}`, pace: { look: 20, patience: 100 } })
+        if (isMute) await eventually(() => proxy.count === 2)
+        else await beginning
+        proxy.mute()
+        proxy.isMute = false
+        await fleet().index.write('dock-1', [rowOf('dock-1', 2)], [])
+        const copy = await beginning
+        await eventually(() => copy.settled())
+        await expectTrue(copy)
+      } finally {
+        proxy.close()
+      }
+    },
+    30_000,
+  )
 })
 
 describe('whether a dock lives', () => {

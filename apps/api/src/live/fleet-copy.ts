@@ -2,11 +2,11 @@ import { DebloxError } from '@deblox/actions/errors'
 import { ChangeReader } from '@deblox/fleet/change-reader'
 import { type Change, compareChangeIds } from '@deblox/fleet/changes'
 import type { Fleet } from '@deblox/fleet/fleet'
-import { connectRedis, type RedisClient } from '@deblox/fleet/redis'
 import { type StateReads, stateReadsOf, type StreamEntry } from '@deblox/fleet/state-reads'
 import { Bell } from './bell'
 import { build, Gap, take } from './build'
 import { Leases } from './leases'
+import { OwnReads } from './own-reads'
 import { RecentChanges } from './recent'
 import { reload } from './refresh'
 import { repeatedly, waitFor } from './repeatedly'
@@ -52,9 +52,7 @@ export class FleetCopy {
   private position = ''
   private behindSince: number | undefined
   private readonly pace: Pace
-  private readonly own: RedisClient
-  /** Waits as long as it takes; what is asked first is answered first. */
-  private readonly patient: StateReads
+  private readonly own: OwnReads
   /** Fails as fast as callers want to know. */
   private readonly quick: StateReads
   private reader: ChangeReader
@@ -66,9 +64,7 @@ export class FleetCopy {
   constructor(private readonly options: CopyOptions) {
     const { fleet, url, onError, pace } = options
     this.pace = { ...usualPace, ...pace }
-    this.own = connectRedis(url, 'patient')
-    this.own.on('error', onError)
-    this.patient = stateReadsOf(this.own, fleet.keys)
+    this.own = new OwnReads(url, fleet.keys, onError)
     this.quick = stateReadsOf(fleet.redis, fleet.keys)
     this.leases = new Leases(this.quick)
     this.reader = this.newReader()
@@ -88,7 +84,7 @@ export class FleetCopy {
     this.wake()
     this.moved.ring()
     this.reader.close()
-    this.own.disconnect()
+    this.own.close()
   }
 
   /** Whether a worker holds the dock's lease, as far as is known: looked at once a second, or at once by `confirm` of `leases`. */
@@ -170,7 +166,7 @@ export class FleetCopy {
       try {
         if (this.tables) await this.step(this.tables)
         else {
-          const built = await build(this.patient, this.leases, this.stopping.signal)
+          const built = await build(this.own.reads, this.leases, this.stopping.signal)
           if (!built) return
           this.recent.reset(built.position)
           this.moveTo(built.tables, built.position)
@@ -191,7 +187,7 @@ export class FleetCopy {
       this.reader.next(position).then(resolve, reject)
     })
     if (found.length === 0) return
-    const entries = await this.inTurn(() => take(this.patient, { tables, position }, found))
+    const entries = await this.inTurn(() => take(this.own.reads, { tables, position }, found))
     if (this.tables !== tables) return
     this.recent.push(entries)
     this.moveTo(tables, entries.at(-1)?.id ?? position)
@@ -215,6 +211,7 @@ export class FleetCopy {
     await this.repeatedly(async () => {
       await this.leases.look()
       const tail = await this.look()
+      this.own.renewIfSilent(this.pace.patience)
       if (!this.tables || tail === null || compareChangeIds(this.position, tail) >= 0) {
         this.behindSince = undefined
         return
@@ -240,7 +237,7 @@ export class FleetCopy {
         atOnce = Math.ceil(left.length / steps)
       }
       const some = left.splice(0, atOnce)
-      await this.inTurn(() => reload(this.patient, tables, some))
+      await this.inTurn(() => reload(this.own.reads, tables, some))
     })
   }
 

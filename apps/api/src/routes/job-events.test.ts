@@ -220,8 +220,21 @@ describe('whose it is', () => {
   })
 })
 
-test.each(['', '?lastEventId=1'])('an event id that is none is refused (%j)', async (query) => {
+const nines = (digits: number) => '9'.repeat(digits)
+const noIds = ['1', '12-x', `${nines(20)}-0`, `${nines(16)}-0`, `0-${nines(16)}`]
+
+test.each(noIds)('an event id that is none is refused (%s)', async (after) => {
   const record = await accepted()
-  const { response } = await follow(record.id, query === '' ? { after: '12-x' } : { query })
-  expect(response.status).toBe(400)
+  await begin(record)
+  await finish(record)
+  for (const asked of [{ after }, { query: `?lastEventId=${after}` }]) {
+    expect((await follow(record.id, asked)).response.status).toBe(400)
+  }
+})
+
+test('the greatest id that there may be is behind all that was told', async () => {
+  const record = await accepted()
+  await begin(record)
+  await finish(record)
+  expect((await follow(record.id, { after: `${nines(15)}-${nines(15)}` })).response.status).toBe(204)
 })

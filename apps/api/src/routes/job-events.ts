@@ -20,7 +20,8 @@ const lookMs = 2_000
 /** While so many bytes wait for somebody, he is told no more. */
 const mostWaiting = 2 ** 18
 
-const eventId = /^\d{1,20}-\d{1,20}$/
+/** No id has more digits: beyond them Redis would not take the number for one. */
+const eventId = /^\d{1,15}-\d{1,15}$/
 
 const request = Joi.object({
   id: Joi.string()

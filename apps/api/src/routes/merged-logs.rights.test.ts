@@ -23,8 +23,6 @@ beforeEach(() => {
   }
 })
 
-const stopped = () => eventually(() => api.calls.carried.every(({ signal }) => signal.aborted))
-
 test.each([
   ['followed', 'dock=dock-a&follow=true'],
   ['followed, chosen by what names its owner', 'label=deblox.owner=anna&follow=true'],
@@ -36,7 +34,9 @@ test.each([
   await tellers[0]?.('his')
   await log.sees('web | his\n')
   api.state.rows = [owned('ben')]
-  await stopped()
+  await eventually(() => {
+    expect(api.calls.carried.map(({ signal }) => signal.aborted)).toEqual([true])
+  })
   log.leave()
 })
 

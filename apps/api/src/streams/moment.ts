@@ -38,8 +38,11 @@ export function secondsOf(field: string, text: string, now: number): string {
   }
   const [, whole = '', fraction, zone = ''] = forms.date.exec(text) ?? []
   const ms = Date.parse(`${whole}${zone}`.toUpperCase())
-  if (Number.isNaN(ms) || ms < 0) {
+  if (Number.isNaN(ms) || ms < 0 || !isThere(whole.toUpperCase())) {
     throw new DebloxError('invalid_request', `${field}: expected ${words}, got ${preview(text)}`)
   }
   return `${ms / 1000}${fraction === undefined ? '' : `.${fraction}`}`
 }
+
+/** A February 30 is March 2 to `Date`, and 24:00 the next day. */
+const isThere = (whole: string): boolean => new Date(`${whole}Z`).toISOString().startsWith(whole)
