@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { setTimeout as wait } from 'node:timers/promises'
 import { answerersFor } from '../../apps/worker/src/calls/answerers'
 import { AnsweringDouble } from '../../apps/worker/src/testing/answering-double'
 import { callContextDouble } from '../../apps/worker/src/testing/call-context-double'
@@ -103,4 +104,33 @@ test('a caller who leaves closes the connection, and what reads its input ends',
   await expect(ended).rejects.toThrow('the caller has left')
   const look = exec(['sh', '-c', 'while ! test -e /tmp/ended; do sleep 0.1; done'])
   expect(await look.ended).toEqual({ exitCode: 0 })
+})
+
+test('a command whose caller leaves while it is being started does not run on', async () => {
+  // Docker calls it running, and nothing has its mark yet: as while runc prepares it, for longer.
+  const late = 'echo ready; sleep 1; DEBLOX_EXEC="$0" exec sleep 6543'
+  const { call, ended } = exec(['sh', '-c', 'exec env -u DEBLOX_EXEC sh -c "$0" "$DEBLOX_EXEC"', late])
+  await eventually(() => call.text(1) === 'ready\n')
+  call.leave()
+  await expect(ended).rejects.toThrow('the caller has left')
+  const processes = async () => JSON.stringify(await engine.docker.getContainer(id).top())
+  await eventually(processes, (told) => told.includes('sleep 6543'))
+  await eventually(processes, (told) => !told.includes('sleep 6543'))
+})
+
+test('a command that ignores that its caller has left runs on, and is told once', async () => {
+  const script = 'trap "echo told >> /tmp/told" HUP; echo ready; while :; do sleep 0.1; done'
+  const { call, ended } = exec(['sh', '-c', script])
+  await eventually(() => call.text(1) === 'ready\n')
+  call.leave()
+  await expect(ended).rejects.toThrow('the caller has left')
+  const told = async () => {
+    const look = exec(['cat', '/tmp/told'])
+    await look.ended
+    return look.call.text(1)
+  }
+  await eventually(told, (text) => text !== '')
+  // Longer than until the next time where nobody was found.
+  await wait(1_000)
+  expect(await told()).toBe('told\n')
 })

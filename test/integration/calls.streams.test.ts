@@ -93,6 +93,16 @@ describe('attach', () => {
     expect(call.bytes(1).length + told).toBe(whole.length)
   }, 30_000)
 
+  test('to a container that removes itself ends with it', async () => {
+    const container = await run('read x; exit 4', { OpenStdin: true, HostConfig: { AutoRemove: true } })
+    const { call, ended } = asked('attach-container', { id: container.id, stdin: true, logs: false })
+    await eventually(() => call.begun.length === 1)
+    call.write('x\n')
+    // Docker may have removed it before it could be asked.
+    expect([{ exitCode: 4 }, { exitCode: null }]).toContainEqual(await ended)
+    await eventually(() => expect(container.inspect()).rejects.toMatchObject({ statusCode: 404 }))
+  })
+
   test('takes no container that does not run', async () => {
     const container = await run('true')
     await container.wait()

@@ -1,5 +1,6 @@
 import { DebloxError } from '@deblox/actions/errors'
 import { validate } from '@deblox/actions/explain'
+import { joined } from '@deblox/actions/joined'
 import { requireUse } from './access'
 import { parseJson } from './safe-json'
 import express, {
@@ -26,7 +27,7 @@ export interface AppDeps {
   /** What stands before all of them. */
   edges: readonly RequestHandler[]
   onDecided: (decided: Decided) => void
-  /** Aborts when the process is to end: what has no end of its own ends then. */
+  /** Aborts when the process is to end: what has no end of its own ends then. Every request under way listens to it. */
   stopping?: AbortSignal
   log: Logger
 }
@@ -128,7 +129,8 @@ function callerOf(
     requestId: gate.requestIdOf(request),
     prefer: readPrefer(request.get('prefer')),
     gone,
-    over: stopping ? AbortSignal.any([gone, stopping]) : gone,
+    // Released by `gone`, which always aborts: after an answer, too, as that closes then.
+    over: stopping ? joined(gone, stopping).signal : gone,
     async still() {
       const now = await gate.still(request)
       if (!now) throw unauthenticated()

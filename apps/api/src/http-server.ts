@@ -2,6 +2,7 @@ import { createServer, type RequestListener, type Server, type ServerOptions, ty
 import type { Duplex } from 'node:stream'
 import { errorTable } from '@deblox/actions/errors'
 import { problem } from './errors'
+import { closeWaiting } from './pipelined'
 import { HttpRequest, upgradeThrough } from './upgrade'
 
 /** How long a caller may take for its headers, and for all of a request, in milliseconds: a slow one holds a connection. */
@@ -26,6 +27,7 @@ export function httpServer(app: RequestListener, options: ServerOptions = limits
   // Node leaves those beyond it out without a word, and with them what they were to say: so it gets one more.
   server.maxHeadersCount = maxHeaders + 1
   upgradeThrough(server, answer)
+  closeWaiting(server)
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => refuse(error, socket))
   server.on('checkExpectation', (_request, response: ServerResponse) => {
     const { status, headers = {}, body } = answerTo('Expect: expected 100-continue or nothing, got something else')

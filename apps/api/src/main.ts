@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { setMaxListeners } from 'node:events'
 import { join } from 'node:path'
 import { DebloxError } from '@deblox/actions/errors'
 import { callsTo } from '@deblox/fleet/calls/caller'
@@ -79,6 +80,8 @@ async function startApi(stopping: AbortSignal): Promise<Stop> {
   metrics.watchOpen(() => ({ calls: calls.count, streams: places.open }))
   const desk = { ...guard, fleet, auth: config.AUTH, waiter, admission, replyTo, calls, copy, follower, places }
   const ending = new AbortController()
+  // Each request that is under way listens.
+  setMaxListeners(0, ending.signal)
   const app = createApp({
     routes: allRoutes(desk, metrics.route),
     pages: [

@@ -45,6 +45,17 @@ const plain: Route = {
   handle: async (fields) => ({ status: 200, body: fields }),
 }
 
+const slow: Route = {
+  ...shared,
+  method: 'GET',
+  path: '/slow',
+  request: Joi.object({}),
+  async handle(_, { gone }) {
+    if (!gone.aborted) await once(gone, 'abort')
+    return { status: 204 }
+  },
+}
+
 /** A double that looks at where requests come from, as the API without identities does. */
 const gate: Gate = {
   ...openGate,
@@ -56,7 +67,7 @@ const gate: Gate = {
 
 beforeAll(async () => {
   const log = pino({ level: 'silent' })
-  const app = createApp({ routes: [echo, plain], pages: [], edges: [], gate, onDecided: () => undefined, log })
+  const app = createApp({ routes: [echo, plain, slow], pages: [], edges: [], gate, onDecided: () => undefined, log })
   const patience = { headersTimeout: 2_000, requestTimeout: 2_000, keepAliveTimeout: 500, slowReader: 2_000 }
   const timing = { ...patience, connectionsCheckingInterval: 100 }
   serving = await serve(app, { host: '127.0.0.1', port: 0 }, () => undefined, timing)
@@ -157,6 +168,17 @@ test.each([
   const text = await talk(`${post}${headers}\r\n${body}`, last)
   expect(text.match(/HTTP\/1.1 200 OK/g)).toHaveLength(2)
   expect(text.match(/\{"name":"web"\}/g)).toHaveLength(2)
+})
+
+test('a WebSocket asked for before an earlier request on the connection is answered ends that connection, and nothing else', async () => {
+  const { hostname, port } = new URL(serving.url)
+  const socket = connect(Number(port), hostname)
+  socket.on('error', () => undefined)
+  socket.write(
+    `GET /slow HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\nGET /echo HTTP/1.1\r\nHost: 127.0.0.1\r\n${websocket}${key}\r\n`,
+  )
+  await once(socket.resume(), 'close')
+  expect((await fetch(`${serving.url}/echo`)).status).toBe(426)
 })
 
 test('thousands of such offers at once cost no more than as many requests, and the connection is not kept', async () => {

@@ -56,7 +56,13 @@ export function upgradeThrough(server: Server, app: RequestListener): void {
     socket.on('error', () => socket.destroy())
     const response = new ServerResponse(request)
     response.shouldKeepAlive = false
-    response.assignSocket(socket)
+    try {
+      response.assignSocket(socket)
+    } catch {
+      // A request that came before it on the connection is being answered still: there is no way to answer this one behind it.
+      socket.destroy()
+      return
+    }
     // Node looks after it no more: whoever is refused and stays would have it for ever. What he has sent already is not kept from going.
     response.on('finish', () => {
       socket.resume()

@@ -1,4 +1,6 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { getEventListeners } from 'node:events'
+import { eventually } from '../../../test/support/eventually'
 import { DaemonStreams } from './daemon-streams'
 import { useStreamsDouble } from './testing/streams-double'
 
@@ -29,4 +31,37 @@ test('nothing is asked for a caller who has left', async () => {
   const left = AbortSignal.abort(new Error('the caller has left'))
   await expect(opened().open({ method: 'GET', path: '/x' }, left)).rejects.toThrow('the caller has left')
   expect(double.asked).toEqual([])
+})
+
+test('nothing listens any more to whether a caller leaves when what he sent has been answered', async () => {
+  double.answer('PUT /x', (response, request) => request.resume().on('end', () => response.end('ok')))
+  const { signal } = new AbortController()
+  async function* tar() {
+    yield Buffer.from('an archive')
+  }
+  for (let sent = 0; sent < 5; sent++) {
+    const answer = await opened().open({ method: 'PUT', path: '/x', tar: tar() }, signal)
+    await answer.resume().toArray()
+  }
+  await eventually(() => expect(getEventListeners(signal, 'abort')).toEqual([]))
+})
+
+test('whoever leaves while he sends is not waited for, though his archive goes on', async () => {
+  double.answer('PUT /x', (response) => response.end('ok'))
+  const leaving = new AbortController()
+  async function* tar() {
+    yield Buffer.from('a part')
+    await new Promise(() => {})
+  }
+  let heard: () => void = () => {}
+  const answered = new Promise<void>((resolve) => (heard = resolve))
+  subscribe('http.client.response.finish', heard)
+  const sent = opened().open({ method: 'PUT', path: '/x', tar: tar() }, leaving.signal)
+  // When the daemon has answered, too, all of the archive is waited for.
+  await answered
+  await new Promise((resolve) => setImmediate(resolve))
+  leaving.abort(new Error('the caller has left'))
+  await expect(sent).rejects.toThrow('the caller has left')
+  expect(getEventListeners(leaving.signal, 'abort')).toEqual([])
+  unsubscribe('http.client.response.finish', heard)
 })

@@ -78,7 +78,7 @@ export class DaemonStreams {
       answer.once('close', forget)
       if (answer.destroyed) forget()
       if ('statusCode' in answer) await requireSuccess(answer, asked, upgrade)
-      if (asked.tar) await Promise.race([given, aborted(signal)])
+      if (asked.tar) await unlessAborted(given, signal)
       return answer
     } catch (error) {
       close(error)
@@ -128,12 +128,19 @@ async function give(request: ClientRequest, { json, tar }: StreamRequest, signal
   request.end()
 }
 
-/** Rejects when the signal aborts: who sends may not do so for long. */
-function aborted(signal: AbortSignal): Promise<never> {
-  return new Promise((_, reject) => {
-    if (signal.aborted) reject(signal.reason as Error)
-    signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true })
+/** What a promise resolves to, unless the signal aborts before: who sends may not do so for long. */
+async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  let stop: () => void = () => {}
+  const aborted = new Promise<never>((_, reject) => {
+    stop = () => reject(signal.reason as Error)
   })
+  if (signal.aborted) stop()
+  signal.addEventListener('abort', stop, { once: true })
+  try {
+    return await Promise.race([promise, aborted])
+  } finally {
+    signal.removeEventListener('abort', stop)
+  }
 }
 
 /** Resolves when a stream takes more, or nothing any more. */

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { performance } from 'node:perf_hooks'
 import { DebloxError } from '@deblox/actions/errors'
 import type { Docks } from '@deblox/fleet/docks'
@@ -13,7 +14,7 @@ const margin = 1_000
  */
 export class Lease {
   private heldUntil = -Infinity
-  private period = new AbortController()
+  private period = newPeriod()
 
   constructor(
     private readonly docks: Docks,
@@ -65,7 +66,7 @@ export class Lease {
   private lose(): void {
     this.heldUntil = -Infinity
     const { period } = this
-    this.period = new AbortController()
+    this.period = newPeriod()
     period.abort(new DebloxError('lease_lost', 'expected to hold the lease all the time, but it ran out in between'))
   }
 
@@ -73,4 +74,11 @@ export class Lease {
     this.heldUntil = -Infinity
     await this.docks.releaseLease(this.hostname, this.incarnation)
   }
+}
+
+function newPeriod(): AbortController {
+  const period = new AbortController()
+  // Each job and each call that is under way listens.
+  setMaxListeners(0, period.signal)
+  return period
 }

@@ -2,6 +2,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { withDeadline } from '@deblox/actions/deadline'
 import type { Action, ActionResult } from '@deblox/actions/define-action'
 import { DebloxError } from '@deblox/actions/errors'
+import { joined } from '@deblox/actions/joined'
 import { hideIn } from '@deblox/actions/secrets'
 import { cut } from '@deblox/fleet/job-telling'
 import { deadlineOf } from '@deblox/fleet/payload'
@@ -61,9 +62,9 @@ async function perform(
     if (needsDaemon(action)) await daemonIsBack(action, slot, sent, signal, context)
     if (!repeatable && (await served(() => jobs.markBegun(slot))).before) throw outcomeUnknown(action.name, undefined)
     const lost = context.daemonLost()
-    const ended = needsDaemon(action) ? AbortSignal.any([signal, lost]) : signal
+    const ended = joined(signal, ...(needsDaemon(action) ? [lost] : []))
     const run = () =>
-      withDeadline(ms, ended, async (ending) => {
+      withDeadline(ms, ended.signal, async (ending) => {
         if (params.id !== undefined) await requireGiven(slot.given, params.id, context, ending)
         return action.run(params, actionContext(slot, ending, context))
       })
@@ -92,6 +93,8 @@ async function perform(
       tellRetry(slot, error, failed, context)
       // The timer's own words for it would hide why: a lease that was lost is no failure.
       await wait(pauseMs, undefined, { signal }).catch(() => signal.throwIfAborted())
+    } finally {
+      ended.release()
     }
   }
 }

@@ -2,6 +2,7 @@ import { crashPoint } from '@deblox/actions/crash-point'
 import type { Action } from '@deblox/actions/define-action'
 import { DebloxError } from '@deblox/actions/errors'
 import { validate } from '@deblox/actions/explain'
+import { joined } from '@deblox/actions/joined'
 import { findAction } from '@deblox/actions/registry'
 import { fullId } from '@deblox/actions/schemas'
 import { envelopeOf } from '@deblox/fleet/envelope'
@@ -38,7 +39,21 @@ export type Ran = SlotResult | { endedBefore: true } | { handOn: string }
 export async function runAction(slot: Slot, stop: AbortSignal, context: RunContext): Promise<Ran> {
   const { action, params } = readAction(slot)
   requireAllowed(context.policy, action, context.hostname)
-  const signal = AbortSignal.any([stop, context.leaseLost()])
+  const { signal, release } = joined(stop, context.leaseLost())
+  try {
+    return await carryOut(action, params, slot, signal, context)
+  } finally {
+    release()
+  }
+}
+
+async function carryOut(
+  action: Action,
+  params: { id?: string },
+  slot: Slot,
+  signal: AbortSignal,
+  context: RunContext,
+): Promise<Ran> {
   if (action.creates && !slot.again && !context.daemon.isOpen()) throw new NotHere()
   if (action.creates) crashPoint('before-claim', slot.jobId)
   const claim = () => placeSlot(slot, context, signal)

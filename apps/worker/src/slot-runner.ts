@@ -1,6 +1,7 @@
 import { crashPoint } from '@deblox/actions/crash-point'
 import { withDeadline } from '@deblox/actions/deadline'
 import { DebloxError } from '@deblox/actions/errors'
+import { joined } from '@deblox/actions/joined'
 import {
   type JobError,
   type JobPayload,
@@ -225,8 +226,10 @@ export class SlotRunner {
   private async undo(slot: Slot, stop: AbortSignal): Promise<void> {
     const { action, params } = readAction(slot)
     if (!action.undo) return
+    // Nobody else holds the timeout: of `AbortSignal.any` it might never come.
+    const { signal: over, release } = joined(stop, AbortSignal.timeout(undoMs))
     try {
-      await this.context.daemon.passed(AbortSignal.any([stop, AbortSignal.timeout(undoMs)]))
+      await this.context.daemon.passed(over)
       await withDeadline(undoMs, stop, async (signal) =>
         action.undo?.(params, actionContext(slot, signal, this.context)),
       )
@@ -235,6 +238,8 @@ export class SlotRunner {
       const kind = classify(error)
       // What the daemon did not say is not known; its own words are passed on.
       throw kind === 'final' || kind === 'server-error' ? error : outcomeUnknown(action.name, error)
+    } finally {
+      release()
     }
   }
 }

@@ -1,3 +1,4 @@
+import { joined } from '@deblox/actions/joined'
 import { isSafeUrl } from './loopback'
 
 /** Longer descriptions and key sets are not read, in bytes. */
@@ -15,11 +16,15 @@ const pauseMs = 5_000
  */
 export async function askAuthority(url: string | URL, options: RequestInit = {}): Promise<Response> {
   if (!isSafeUrl(new URL(url))) throw new Error('expected an https:// URL, or http:// to a loopback address')
-  const signals = [AbortSignal.timeout(timeoutMs), ...(options.signal ? [options.signal] : [])]
-  const response = await fetch(url, { ...options, redirect: 'manual', signal: AbortSignal.any(signals) })
-  const { status, statusText, headers } = response
-  const body = await readBounded(response)
-  return new Response(status === 204 || status === 304 ? null : body, { status, statusText, headers })
+  const { signal, release } = joined(AbortSignal.timeout(timeoutMs), ...(options.signal ? [options.signal] : []))
+  try {
+    const response = await fetch(url, { ...options, redirect: 'manual', signal })
+    const { status, statusText, headers } = response
+    const body = await readBounded(response)
+    return new Response(status === 204 || status === 304 ? null : body, { status, statusText, headers })
+  } finally {
+    release()
+  }
 }
 
 /** What an authority says of itself. Throws where it says that it is another one. */

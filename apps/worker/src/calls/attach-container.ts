@@ -17,7 +17,7 @@ const patienceMs = 1_000
 
 /**
  * Joins the streams of a running container's own process. Begins with `{tty}`; ends with `{exitCode}`, null where the container
- * runs on. Output that the caller is too slow for is dropped, with a mark: on channel 0 a line `{"dropped":{"bytes":n}}`, and at
+ * runs on or has been removed. Output that the caller is too slow for is dropped, with a mark: on channel 0 a line `{"dropped":{"bytes":n}}`, and at
  * a terminal, which has channel 0 for itself, a line of text within.
  */
 export const attachContainer: Answers<AttachParams> = {
@@ -37,8 +37,8 @@ export const attachContainer: Answers<AttachParams> = {
     const connection = await context.streams.hijack(asked, signal)
     const output = new ReadAhead(connection)
     const outlet = new Outlet(call, patienceMs, new DroppedBytes(markOf(tty)))
-    const resizes = new Resizes((to) => resize(id, to, context, signal), signal)
-    if (tty && stdin) void resizes.begin(size, call)
+    const resizes = new Resizes(tty && stdin && ((to) => resize(id, to, context, signal)), signal)
+    void resizes.begin(size, call)
     let broken: unknown
     try {
       await call.begin({ tty })

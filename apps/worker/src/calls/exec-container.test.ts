@@ -24,7 +24,9 @@ beforeEach(() => {
 function exec(more: object) {
   const { context } = callContextDouble(double.dockerHost)
   const call = new AnsweringDouble({ kind: 'exec-container', params: { id: someId, cmd: ['true'], ...more } })
-  return { call, ended: answerersFor(context).get('exec-container')?.(call) as Promise<unknown> }
+  const ended = answerersFor(context).get('exec-container')?.(call) as Promise<unknown>
+  ended.catch(() => undefined)
+  return { call, ended }
 }
 
 test('a command that ends before its terminal has its size is not held up', async () => {
@@ -61,4 +63,16 @@ test('an engine that can is told the size of a terminal before the command begin
   expect(created).toMatchObject({ Tty: true, ConsoleSize: [24, 80] })
   await exec({ tty: true, stdin: false }).ended
   expect(created).not.toHaveProperty('ConsoleSize')
+})
+
+test('sizes are heard and passed over where there is no terminal', async () => {
+  double.hijack(`POST /exec/${someId}/start`, () => undefined)
+  const { call, ended } = exec({ tty: false, stdin: false })
+  const listened = jest.spyOn(call, 'onTold')
+  await eventually(() => call.begun.length === 1)
+  expect(listened).toHaveBeenCalledTimes(1)
+  call.tell({ resize: { cols: 80, rows: 24 } })
+  call.leave()
+  await expect(ended).rejects.toThrow('the caller has left')
+  expect(double.asked.filter((what) => what.includes('/resize'))).toEqual([])
 })

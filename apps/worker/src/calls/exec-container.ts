@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto'
-import { setTimeout as wait } from 'node:timers/promises'
 import { type ExecParams, execContainer as kind, type TerminalSize } from '@deblox/actions/calls/kinds'
 import { withDeadline } from '@deblox/actions/deadline'
 import { dockerStatus } from '@deblox/actions/docker-status'
@@ -11,13 +10,11 @@ import type { Answers } from './answerers'
 import { pour, sendAll } from './connection'
 import type { CallContext } from './context'
 import { hangUp, markName } from './hang-up'
+import { exitOfExec } from './inspected'
 import { ReadAhead } from './read-ahead'
 import { noDetachKeys, Resizes } from './terminal'
 
 const shortMs = 30_000
-
-/** How long Docker may take to tell how a process has ended whose streams have, in milliseconds. */
-const exitMs = 10_000
 
 /**
  * Runs a command in the container. Begins with `{tty}`; with a terminal all output is on channel 0. Ends with `{exitCode}`.
@@ -37,12 +34,12 @@ export const execContainer: Answers<ExecParams> = {
       if (dockerStatus(error) === undefined) void hangUp(left, context)
       throw error
     })
-    const resizes = new Resizes((to) => resize(exec, to, signal), signal)
+    const resizes = new Resizes(tty && ((to) => resize(exec, to, signal)), signal)
     const output = new ReadAhead(connection)
     let broken: unknown
     try {
       // Output does not wait for it, as the command may have ended: then there is nothing to resize.
-      const sized = tty ? resizes.begin(size, call) : Promise.resolve()
+      const sized = resizes.begin(size, call)
       await call.begin({ tty })
       if (stdin) void sized.then(() => pour(call.input, connection, output, tty ? 'eot' : 'shut', signal))
       await sendAll(output, tty, (channel, bytes) => call.send(channel, bytes))
@@ -55,7 +52,7 @@ export const execContainer: Answers<ExecParams> = {
       resizes.end()
       if (signal.aborted) void hangUp(left, context)
     }
-    const exitCode = await exitCodeOf(exec, signal)
+    const exitCode = await exitOfExec(exec, signal)
     if (exitCode === null && broken !== undefined) throw broken
     return { exitCode }
   },
@@ -93,14 +90,3 @@ async function create(
 
 const resize = (exec: Docker.Exec, { cols, rows }: TerminalSize, signal: AbortSignal): Promise<unknown> =>
   withDeadline(shortMs, signal, (abortSignal) => exec.resize({ w: cols, h: rows, abortSignal }))
-
-/** The streams can end a moment before Docker knows that the process has; null where it runs on without them. */
-async function exitCodeOf(exec: Docker.Exec, signal: AbortSignal): Promise<number | null> {
-  const until = performance.now() + exitMs
-  for (let pauseMs = 5; ; pauseMs = Math.min(2 * pauseMs, 200)) {
-    const { Running, ExitCode } = await withDeadline(shortMs, signal, (abortSignal) => exec.inspect({ abortSignal }))
-    if (!Running) return ExitCode
-    if (performance.now() > until) return null
-    await wait(pauseMs, undefined, { signal })
-  }
-}

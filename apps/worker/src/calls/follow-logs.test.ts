@@ -26,11 +26,12 @@ beforeEach(() => {
     response.flushHeaders()
     events.push(response)
   })
-  double.answer(`GET /containers/${someId}/logs`, (response) => {
+  double.answer(`GET /containers/${someId}/logs`, (response, { url }) => {
     const round = rounds.shift()
-    // Without one left: as Docker, who has more to tell one day.
+    // Without one left: as Docker, who has more to tell one day to whoever follows.
     if (round) response.end(Buffer.concat(round))
-    else response.flushHeaders()
+    else if (url?.includes('follow=true')) response.flushHeaders()
+    else response.end()
   })
 })
 

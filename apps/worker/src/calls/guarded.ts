@@ -1,5 +1,6 @@
 import { withDeadline } from '@deblox/actions/deadline'
 import { DebloxError } from '@deblox/actions/errors'
+import { joined } from '@deblox/actions/joined'
 import type { Answering } from '@deblox/fleet/calls/call'
 import { type Forbiddable, requireAllowed } from '../dock-policy'
 import { requireGiven } from '../rights'
@@ -32,7 +33,7 @@ export async function guarded<T>(
   if (!context.daemon.isOpen()) throw daemonAway()
   const lost = context.daemonLost()
   const leaseLost = context.leaseLost()
-  const signal = AbortSignal.any([call.signal, lost, ...(writes ? [leaseLost] : [])])
+  const { signal, release } = joined(call.signal, lost, ...(writes ? [leaseLost] : []))
   try {
     if (id !== undefined) {
       await onceMore(() => withDeadline(rightMs, signal, (ending) => requireGiven(call.given, id, context, ending)))
@@ -42,6 +43,8 @@ export async function guarded<T>(
     if (lost.aborted) throw daemonAway(lost.reason)
     if (writes && leaseLost.aborted) throw leaseGone()
     throw failed(error, context)
+  } finally {
+    release()
   }
 }
 

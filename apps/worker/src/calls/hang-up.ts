@@ -5,23 +5,31 @@ import { fullId } from '@deblox/actions/schemas'
 import { withoutUndefined } from '@deblox/actions/without-undefined'
 import type Docker from 'dockerode'
 import type { CallContext } from './context'
+import { exitOfExec } from './inspected'
 import { textOf } from './text-of'
 
 /** By which variable of their environment the processes of one command are known, its children too. */
 export const markName = 'DEBLOX_EXEC'
 
-/** How long one try may take, how many there are, and how long after one that failed the next one comes, in milliseconds. */
+/** How long one try may take, and how many there are. */
 const shortMs = 10_000
 const maxTries = 30
-const betweenMs = 2_000
+
+/** Between two tries, doubled each time, in milliseconds. */
+const pause = { first: 100, longest: 2_000 }
 
 /**
  * Sends SIGHUP to each process with that mark, as a terminal does whose line is cut: what is meant to outlive it ignores that. It runs in the
- * container, because a dock's worker need not see the machine's processes. $1 is the mark.
+ * container, because a dock's worker need not see the machine's processes. $1 is the mark. Ends with 0 where there was one, with 1 where there was none.
  */
-const script = `for d in /proc/[0-9]*; do
-  if tr '\\0' '\\n' <"$d/environ" 2>/dev/null | grep -qxF "$1"; then kill -HUP "\${d#/proc/}"; fi
-done`
+const script = `none=1
+for d in /proc/[0-9]*; do
+  if tr '\\0' '\\n' <"$d/environ" 2>/dev/null | grep -qxF "$1" && kill -HUP "\${d#/proc/}"; then none=0; fi
+done
+exit $none`
+
+/** How a script ends for which there is no shell, or none that may be run. */
+const noShell: (number | null)[] = [126, 127]
 
 interface Left {
   exec: Docker.Exec
@@ -36,32 +44,36 @@ interface Left {
  * rejects.
  */
 export async function hangUp(left: Left, context: CallContext): Promise<void> {
-  for (let tries = 1; tries <= maxTries; tries++) {
+  for (let tries = 1, pauseMs = pause.first; tries <= maxTries; tries++) {
     const done = await withDeadline(shortMs, new AbortController().signal, (signal) =>
       tell(left, context, signal),
-    ).then(
-      () => true,
+    ).catch(
       // Whoever is gone needs no telling.
       (error: unknown) => dockerStatus(error) !== undefined,
     )
     if (done) return
-    await wait(betweenMs, undefined, { ref: false })
+    await wait(pauseMs, undefined, { ref: false })
+    pauseMs = Math.min(2 * pauseMs, pause.longest)
   }
 }
 
+/** Whether it was told, or there is nobody to tell. */
 async function tell(
   { exec, container, mark, user }: Left,
   { docker, streams }: CallContext,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<boolean> {
   const { Running, ExitCode } = await exec.inspect({ abortSignal: signal })
-  if (!Running && ExitCode === null) throw new Error('expected a command that has begun, got one that may begin')
-  if (!Running) return
+  // Without an exit code it may begin yet.
+  if (!Running) return ExitCode !== null
   const cmd = ['sh', '-c', script, 'sh', `${markName}=${mark}`]
-  const asked = { Cmd: cmd, User: user, AttachStdout: false, AttachStderr: false, abortSignal: signal }
-  const { id } = await docker.getContainer(container).exec(withoutUndefined(asked))
-  if (!fullId.test(id)) return
-  const path = `/exec/${id}/start`
-  const answer = await streams.open({ method: 'POST', path, json: { Detach: true } }, signal)
-  await textOf(answer)
+  // With an output to wait for: Docker ends it with the script.
+  const asked = { Cmd: cmd, User: user, AttachStdout: true, AttachStderr: false, abortSignal: signal }
+  const telling = await docker.getContainer(container).exec(withoutUndefined(asked))
+  if (!fullId.test(telling.id)) return true
+  const path = `/exec/${telling.id}/start`
+  await textOf(await streams.open({ method: 'POST', path, json: { Detach: false, Tty: false } }, signal))
+  const code = await exitOfExec(telling, signal)
+  // What Docker calls running has no mark as long as it is being started.
+  return code === 0 || noShell.includes(code)
 }

@@ -1,3 +1,4 @@
+import { setTimeout as wait } from 'node:timers/promises'
 import type { Channel } from '@deblox/fleet/calls/call'
 import { AnsweringDouble } from '../testing/answering-double'
 import { DroppedLines } from './dropped-lines'
@@ -37,6 +38,24 @@ test('drops what comes while nothing goes through, and tells how much it was, wh
   await give(1, 'next\n')
   await outlet.end()
   expect(sent()).toEqual(['1 fills his room\n', mark(1_000, 8_000), '1 next\n'])
+})
+
+test('drops nothing any more once it is to keep all, however slow the caller is', async () => {
+  const { call, outlet, give, sent } = made()
+  call.stall()
+  await give(1, 'fills his room\n')
+  await give(1, 'dropped\n')
+  const keeping = outlet.keep()
+  await call.readOn()
+  await keeping
+  call.stall()
+  const slow = give(1, 'more than he has room for\n').then(() => give(1, 'last\n'))
+  // Longer than whoever is dropped for is waited for.
+  await expect(Promise.race([slow, wait(5 * patienceMs, 'waits')])).resolves.toBe('waits')
+  await call.readOn()
+  await slow
+  await outlet.end()
+  expect(sent()).toEqual(['1 fills his room\n', mark(1, 8), '1 more than he has room for\n', '1 last\n'])
 })
 
 test('drops whole lines: one that was begun is cut and ended, one whose beginning was dropped is dropped', async () => {

@@ -22,6 +22,7 @@ export interface Dropping {
 export class Outlet {
   private sending: Promise<void> | undefined
   private failure: { why: unknown } | undefined
+  private drops = true
 
   constructor(
     private readonly call: Answering,
@@ -40,6 +41,12 @@ export class Outlet {
     if (this.sending) return this.dropping.drop({ channel, bytes })
     this.dropping.sent({ channel, bytes })
     await this.send(channel, bytes)
+  }
+
+  /** From now on nothing is dropped: whoever is slow is waited for. Resolves when what is under way has been sent. */
+  async keep(): Promise<void> {
+    this.drops = false
+    await this.sending
   }
 
   /** Waits for what is under way, and tells what was dropped last. */
@@ -64,11 +71,15 @@ export class Outlet {
       .then(() => {
         this.sending = undefined
       })
+    await (this.drops ? this.untilPatienceEnds(this.sending) : this.sending)
+    if (this.failure) throw this.failure.why
+  }
+
+  private async untilPatienceEnds(sending: Promise<void>): Promise<void> {
     const over = new AbortController()
     const patience = wait(this.patienceMs, undefined, { signal: over.signal }).catch(() => undefined)
-    await Promise.race([this.sending, patience])
+    await Promise.race([sending, patience])
     over.abort()
-    if (this.failure) throw this.failure.why
   }
 }
 

@@ -25,18 +25,22 @@ export class Resizes {
   private running = false
   private ended = false
 
+  /** Where sizes are not taken, `resize` is false: they are passed over. */
   constructor(
-    private readonly resize: (size: TerminalSize) => Promise<unknown>,
+    private readonly resize: false | ((size: TerminalSize) => Promise<unknown>),
     private readonly signal: AbortSignal,
   ) {}
 
-  /** Resolves when the terminal has its first size, or will not have it soon: what is typed then finds it so. */
+  /**
+   * Listens to its caller. Resolves when the terminal has its first size, or will not have it soon: what is typed then finds it
+   * so.
+   */
   async begin(size: TerminalSize | undefined, call: Answering): Promise<void> {
     call.onTold((message) => {
       const { resize } = (message ?? {}) as { resize?: unknown }
       if (isSize(resize)) void this.set({ cols: resize.cols, rows: resize.rows })
     })
-    if (size) await Promise.race([this.set(size), wait(firstMs, undefined, { ref: false })])
+    if (size && this.resize) await Promise.race([this.set(size), wait(firstMs, undefined, { ref: false })])
   }
 
   end(): void {
@@ -44,18 +48,20 @@ export class Resizes {
   }
 
   private async set(size: TerminalSize): Promise<void> {
+    const { resize } = this
+    if (!resize) return
     this.wanted = size
-    if (!this.running) await this.run()
+    if (!this.running) await this.run(resize)
   }
 
   /** Never rejects: a terminal that keeps its old size is no reason to end its session. */
-  private async run(): Promise<void> {
+  private async run(resize: (size: TerminalSize) => Promise<unknown>): Promise<void> {
     this.running = true
     for (let tries = 0; this.wanted && !this.ended;) {
       const size = this.wanted
       this.wanted = undefined
       try {
-        await this.resize(size)
+        await resize(size)
         tries = 0
       } catch {
         if (this.signal.aborted || ++tries >= firstTries) continue
