@@ -96,3 +96,16 @@ test.each([false, true])(
   },
   30_000,
 )
+
+test('the last lines of a container come to whoever follows it, whatever Docker has told him by its end', async () => {
+  const follows = async () => {
+    const container = await run('echo one; sleep 0.1; printf bad >&2; sleep 0.1; printf two')
+    const { call, ended } = logs(container.id, { follow: true })
+    await eventually(() => call.text(1).endsWith(' two\n') && call.text(2).endsWith(' bad\n'))
+    expect(linesOf(call.text(1))).toEqual(['one', 'two'])
+    call.leave()
+    await expect(ended).rejects.toThrow('the caller has left')
+  }
+  // Several at once, so that the machine has something to do.
+  for (let round = 0; round < 3; round++) await Promise.all(Array.from({ length: 5 }, follows))
+}, 60_000)

@@ -14,11 +14,14 @@ const line = (n: number, text: string): Buffer => frame(1, `${time(n)} ${text}\n
 let state: object
 let events: ServerResponse[]
 let rounds: Buffer[][]
+/** What Docker tells whoever does not follow. */
+let rest: Buffer[]
 
 beforeEach(() => {
   state = { Status: 'exited', Running: false }
   events = []
   rounds = []
+  rest = []
   double.answer(`GET /containers/${someId}/json`, (response) => {
     response.end(JSON.stringify({ Id: someId, State: state, Config: { Tty: false } }))
   })
@@ -27,11 +30,11 @@ beforeEach(() => {
     events.push(response)
   })
   double.answer(`GET /containers/${someId}/logs`, (response, { url }) => {
-    const round = rounds.shift()
+    const isFollowed = url?.includes('follow=true')
+    const round = isFollowed ? rounds.shift() : rest.splice(0)
     // Without one left: as Docker, who has more to tell one day to whoever follows.
     if (round) response.end(Buffer.concat(round))
-    else if (url?.includes('follow=true')) response.flushHeaders()
-    else response.end()
+    else response.flushHeaders()
   })
 })
 
@@ -44,10 +47,10 @@ function follow(more: object = {}) {
   return { call, ended }
 }
 
-/** The queries with which the log was asked for. */
+/** The queries with which the log was followed. */
 const asked = () =>
   double.asked
-    .filter((what) => what.includes('/logs'))
+    .filter((what) => what.includes('/logs') && what.includes('follow=true'))
     .map((what) => Object.fromEntries(new URLSearchParams(what.replace(/^[^?]*/, ''))))
 const tell = (Action: string) => events.at(-1)?.write(`${JSON.stringify({ Action, Actor: { ID: someId } })}\n`)
 const waiting = (count: number) => eventually(() => events.length === count)
@@ -71,6 +74,17 @@ test('goes on after a start, from where it was, with nothing read twice', async 
     { ...always, since: '1795418738.000000003' },
   ])
   expect(call.begun).toEqual([{ tty: false }])
+})
+
+test('what Docker has not told whoever follows when the container stops is told then, in time', async () => {
+  const bad = frame(2, `${time(4)} bad`)
+  const late = frame(1, `${time(3)} late`)
+  rounds = [[line(1, 'one'), bad]]
+  rest = [line(1, 'one'), bad, late]
+  const { call } = follow()
+  await eventually(() => call.text(1) === `${time(1)} one\n${time(3)} late\n`)
+  expect(call.text(2)).toBe(`${time(4)} bad\n`)
+  call.leave()
 })
 
 test('a last line that was left unfinished is ended when the container has stopped, not before', async () => {
@@ -139,6 +153,16 @@ test('is not begun where there is no such container', async () => {
   double.json(`GET /containers/${someId}/json`, { message: 'No such container' }, 404)
   await expect(ended).rejects.toMatchObject({ code: 'docker_error', status: 404 })
   expect(call.begun).toEqual([])
+})
+
+test('ends without a failure where it is being removed when it is to be read once more', async () => {
+  rounds = [[line(1, 'one')]]
+  const { call, ended } = follow()
+  await waiting(1)
+  expect(call.text(1)).toBe(`${time(1)} one\n`)
+  double.json(`GET /containers/${someId}/logs`, { message: 'dead or marked for removal' }, 409)
+  tell('start')
+  expect(await ended).toEqual({})
 })
 
 test('ends without a failure where it was removed meanwhile', async () => {

@@ -91,10 +91,15 @@ class FollowedLog {
     const { params, context } = this.granted
     let pauseMs = pause.first
     for (let asked = params; ; asked = this.next()) {
-      const read = await this.read(asked, signal)
+      let read = await this.read(asked, signal)
       if (read === 'gone') return true
       if (this.quiet.isOver) return false
-      if (!(await startsAgain(params.id, context, signal, () => this.give(this.lines.close())))) return true
+      const stopped = async () => {
+        // Docker ends what is followed at once, also where it has not told all.
+        if ((await this.read({ ...this.next(), follow: false }, signal)) === 'some') read = 'some'
+        await this.give(this.lines.close())
+      }
+      if (!(await startsAgain(params.id, context, signal, stopped))) return true
       pauseMs = read === 'some' ? pause.first : Math.min(2 * pauseMs, pause.longest)
       if (read === 'nothing') await wait(pauseMs, undefined, { signal })
     }
@@ -104,8 +109,8 @@ class FollowedLog {
   private async read(asked: LogsParams, signal: AbortSignal): Promise<'some' | 'nothing' | 'gone'> {
     const { call, context } = this.granted
     const answer = await openLog(asked, context, signal).catch((error: unknown) => {
-      // Whoever followed it has seen it all.
-      if (this.begun && dockerStatus(error) === 404) return undefined
+      // Whoever followed it has seen it all. One that is being removed has no log either, though it is there still.
+      if (this.begun && [404, 409].includes(dockerStatus(error) ?? 0)) return undefined
       throw error
     })
     if (!answer) return 'gone'
