@@ -199,3 +199,14 @@ test('what has no lease is not asked', async () => {
   await fleet.docksReady()
   expect((await fleet.request(fleet.api, 'GET', `/v1/containers/${box.id}`)).status).toBe(200)
 }, 40_000)
+
+test('a worker that is stopped hangs up what was run through it', async () => {
+  const shell = await terminal(command('sleep', '3599'))
+  await eventually(async () => (await processes(box)) === 2)
+  const dock = fleet.dock('dock1')
+  await dock.worker.stop()
+  await eventually(async () => (await processes(box)) === 1)
+  expect(await shell.closed).toBe(4502)
+  dock.launch()
+  await fleet.docksReady()
+}, 30_000)

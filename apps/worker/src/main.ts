@@ -7,6 +7,7 @@ import { dockTopic, fleetKeys } from '@deblox/fleet/names'
 import { exitWith, openLog, openRedis, runProgram, type Stop } from '@deblox/fleet/program'
 import { PinnedKeys } from '@deblox/fleet/signing/pin'
 import { answerersFor } from './calls/answerers'
+import { HangUps } from './calls/hang-up'
 import { readConfig } from './config'
 import { Consumers } from './consume'
 import { DaemonStreams } from './daemon-streams'
@@ -22,6 +23,9 @@ import { Settled } from './settled'
 import { Spent } from './spent'
 import { takeBack } from '@deblox/fleet/stalled'
 import { Watch } from './watch'
+
+/** A worker that stops tells commands for so long that their callers have left, in milliseconds. */
+const hangUpMs = 3_000
 
 async function startWorker(stopping?: AbortSignal): Promise<Stop> {
   const config = await readConfig()
@@ -89,6 +93,7 @@ async function startWorker(stopping?: AbortSignal): Promise<Stop> {
     touch: (id: string) => watch.touch(id),
   }
   const intake = auditIntakeOf(redis, fleet.keys)
+  const hangUps = new HangUps()
   const calls = answerCalls({
     fleet,
     url: REDIS_URL,
@@ -97,7 +102,7 @@ async function startWorker(stopping?: AbortSignal): Promise<Stop> {
     isHeld: () => lease.isHeld(),
     vouch: (text, by, typ) => pinned.require(text, by, typ),
     sealKey: sealKey.secret,
-    answerers: answerersFor({ ...context, streams: new DaemonStreams(DOCKER_HOST, () => lease.isHeld()) }),
+    answerers: answerersFor({ ...context, streams: new DaemonStreams(DOCKER_HOST, () => lease.isHeld()), hangUps }),
     onRefused({ callId, code, message }) {
       log.warn({ call: callId, code, reason: message }, 'a call was refused')
       const told = { at: new Date(fleet.clock.now()).toISOString(), dock: hostname, jobId: callId }
@@ -115,7 +120,7 @@ async function startWorker(stopping?: AbortSignal): Promise<Stop> {
     dock.drain()
     looking.abort()
     await calls.close()
-    await consumers.stop()
+    await Promise.all([hangUps.close(hangUpMs), consumers.stop()])
     await spent.close()
     await settled.close()
     reaper.stop()

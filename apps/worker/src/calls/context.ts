@@ -1,6 +1,7 @@
 import type { Answering } from '@deblox/fleet/calls/call'
 import type { DaemonStreams } from '../daemon-streams'
 import type { RunContext } from '../run-context'
+import type { HangUps } from './hang-up'
 
 /** What answering calls takes of the worker. */
 export interface CallContext extends Pick<
@@ -17,6 +18,7 @@ export interface CallContext extends Pick<
   | 'leaseLost'
 > {
   streams: DaemonStreams
+  hangUps: HangUps
 }
 
 /** A call that may be answered: its parameters are as they should be, and the caller's right has been looked at. */

@@ -9,7 +9,7 @@ import type Docker from 'dockerode'
 import type { Answers } from './answerers'
 import { pour, sendAll } from './connection'
 import type { CallContext } from './context'
-import { hangUp, markName } from './hang-up'
+import { markName } from './hang-up'
 import { exitOfExec } from './inspected'
 import { ReadAhead } from './read-ahead'
 import { noDetachKeys, Resizes } from './terminal'
@@ -31,7 +31,7 @@ export const execContainer: Answers<ExecParams> = {
     const left = { exec, container: id, mark, user }
     const connection = await context.streams.hijack(asked, signal).catch((error: unknown) => {
       // Unless Docker has refused it, it may begin all the same.
-      if (dockerStatus(error) === undefined) void hangUp(left, context)
+      if (dockerStatus(error) === undefined) context.hangUps.begin(left, context)
       throw error
     })
     const resizes = new Resizes(tty && ((to) => resize(exec, to, signal)), signal)
@@ -50,7 +50,7 @@ export const execContainer: Answers<ExecParams> = {
     } finally {
       connection.destroy()
       resizes.end()
-      if (signal.aborted) void hangUp(left, context)
+      if (signal.aborted) context.hangUps.begin(left, context)
     }
     const exitCode = await exitOfExec(exec, signal)
     if (exitCode === null && broken !== undefined) throw broken

@@ -3,7 +3,6 @@ import { someId } from '../../../../libs/actions/src/testing/context'
 import { eventually } from '../../../../test/support/eventually'
 import { callContextDouble } from '../testing/call-context-double'
 import { frame, useStreamsDouble } from '../testing/streams-double'
-import { hangUp } from './hang-up'
 
 const double = useStreamsDouble()
 const command = 'c'.repeat(64)
@@ -39,9 +38,11 @@ beforeEach(() => {
   })
 })
 
-function hangingUp(): Promise<void> {
+function hangingUp(within = 60_000): Promise<void> {
   const { context } = callContextDouble(double.dockerHost)
-  return hangUp({ exec: context.docker.getExec(command), container: someId, mark: 'x', user: '7' }, context)
+  const { hangUps, docker } = context
+  hangUps.begin({ exec: docker.getExec(command), container: someId, mark: 'x', user: '7' }, context)
+  return hangUps.close(within)
 }
 
 const scripts = () => double.asked.filter((what) => what === `POST /exec/${script}/start`).length
@@ -89,4 +90,20 @@ test('in a container that is gone nothing is tried', async () => {
   double.json(`GET /exec/${command}/json`, { message: 'No such exec instance' }, 404)
   await hangingUp()
   expect(scripts()).toBe(0)
+})
+
+test('a worker that stops waits for those who are told soon, and for no other', async () => {
+  await hangingUp(10_000)
+  expect(scripts()).toBe(1)
+  ends = [1]
+  await hangingUp(10)
+  const { length } = double.asked
+  await Promise.all(
+    [1, 2, 3].map(() =>
+      callContextDouble(double.dockerHost)
+        .context.docker.ping()
+        .catch(() => undefined),
+    ),
+  )
+  expect(double.asked.slice(length).filter((what) => !what.endsWith('/_ping'))).toEqual([])
 })

@@ -1,9 +1,11 @@
+import { setMaxListeners } from 'node:events'
 import { setTimeout as wait } from 'node:timers/promises'
 import { withDeadline } from '@deblox/actions/deadline'
 import { dockerStatus } from '@deblox/actions/docker-status'
 import { fullId } from '@deblox/actions/schemas'
 import { withoutUndefined } from '@deblox/actions/without-undefined'
 import type Docker from 'dockerode'
+import { inTime } from '@deblox/fleet/calls/in-time'
 import type { CallContext } from './context'
 import { exitOfExec } from './inspected'
 import { textOf } from './text-of'
@@ -38,21 +40,42 @@ interface Left {
   user: string | undefined
 }
 
+/** The commands whose callers have left, and who are still to be told so. */
+export class HangUps {
+  private readonly open = new Set<Promise<void>>()
+  private readonly over = new AbortController()
+
+  constructor() {
+    // Each of them listens.
+    setMaxListeners(0, this.over.signal)
+  }
+
+  begin(left: Left, context: CallContext): void {
+    const telling = hangUp(left, context, this.over.signal).finally(() => this.open.delete(telling))
+    this.open.add(telling)
+  }
+
+  /** Resolves when all have been told whom it takes no longer to tell. Nobody is told any more then. */
+  async close(withinMs: number): Promise<void> {
+    await inTime(Promise.all(this.open), withinMs)
+    this.over.abort()
+    await Promise.all(this.open)
+  }
+}
+
 /**
  * Ends a command whose caller has left. Docker has no way to: closing the connection leaves it running. Where the container has no
- * shell, nothing can be done. A lease that was lost, a daemon that is away, and a command that has not begun, are waited for. Never
- * rejects.
+ * shell, nothing can be done. A lease that was lost, a daemon that is away, and a command that has not begun, are waited for until
+ * `over` aborts. Never rejects.
  */
-export async function hangUp(left: Left, context: CallContext): Promise<void> {
-  for (let tries = 1, pauseMs = pause.first; tries <= maxTries; tries++) {
-    const done = await withDeadline(shortMs, new AbortController().signal, (signal) =>
-      tell(left, context, signal),
-    ).catch(
+async function hangUp(left: Left, context: CallContext, over: AbortSignal): Promise<void> {
+  for (let tries = 1, pauseMs = pause.first; tries <= maxTries && !over.aborted; tries++) {
+    const done = await withDeadline(shortMs, over, (signal) => tell(left, context, signal)).catch(
       // Whoever is gone needs no telling.
       (error: unknown) => dockerStatus(error) !== undefined,
     )
     if (done) return
-    await wait(pauseMs, undefined, { ref: false })
+    await wait(pauseMs, undefined, { signal: over, ref: false }).catch(() => undefined)
     pauseMs = Math.min(2 * pauseMs, pause.longest)
   }
 }

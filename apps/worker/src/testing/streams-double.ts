@@ -4,6 +4,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { Duplex } from 'node:stream'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { endHangUps } from './call-context-double'
 
 type Answer = (response: ServerResponse, request: IncomingMessage) => void
 type Hijacked = (socket: Duplex, request: IncomingMessage) => void
@@ -112,7 +113,10 @@ export function useStreamsDouble(): StreamsDouble {
   const double = new StreamsDouble()
   beforeAll(() => double.listen())
   beforeEach(() => double.reset())
-  afterAll(() => double.close())
+  afterAll(async () => {
+    await endHangUps()
+    await double.close()
+  })
   return double
 }
 
