@@ -166,9 +166,17 @@ describe('pull', () => {
     expect(asked()).toEqual([
       'POST /containers/create',
       'GET /images/ubuntu/json',
+      'GET /images/ubuntu/json',
       'POST /images/create',
       'POST /containers/create',
     ])
+  })
+
+  test('"missing" pulls nothing that was pulled for another until its turn had come', async () => {
+    double.answer('POST /containers/create', noImage, created)
+    double.answer('GET /images/ubuntu/json', noImage, { status: 200, body: {} })
+    await expect(create({ Image: 'ubuntu' })).resolves.toMatchObject({ statusCode: 201 })
+    expect(asked()).not.toContain('POST /images/create')
   })
 
   test('"missing" pulls nothing that is there', async () => {

@@ -1,4 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises'
+import type Docker from 'dockerode'
 import type { ContainerCreateOptions } from 'dockerode'
 import Joi from 'joi'
 import { admit } from './admission/admit'
@@ -136,7 +137,8 @@ async function createOrPull(
     const isMissing = pull === 'missing' && dockerStatus(error) === 404
     if (!isMissing || image === undefined || isImageId(image)) throw error
     // It may have been pulled since, for another: then this says the same again where something else is missing.
-    if (!(await hasImage(image, context))) await pullAndWait(image, context)
+    const isThere = (signal: AbortSignal) => hasImage(image, context.docker, signal)
+    if (!(await isThere(context.signal))) await pullAndWait(image, context, isThere)
     return createOrAdopt(name, body, context)
   }
 }
@@ -179,9 +181,10 @@ const outbid = (name: string): DebloxError =>
     `${name}: expected this claim to be the slot's, but the slot was given to somebody since`,
   )
 
-async function hasImage(reference: string, { docker }: ActionContext): Promise<boolean> {
+async function hasImage(reference: string, docker: Docker, signal: AbortSignal): Promise<boolean> {
   try {
-    await docker.getImage(reference).inspect()
+    // dockerode takes no signal here.
+    await withDeadline(pullTimeoutMs, signal, () => docker.getImage(reference).inspect())
     return true
   } catch (error) {
     if (dockerStatus(error) === 404) return false

@@ -31,17 +31,22 @@ const maxStatus = 40
 
 /**
  * Pulls an image and waits until it is there. Docker answers 200 at once and reports a failure inside the stream, so
- * the stream is read to its end; the last line that says `error` is the daemon's verdict.
+ * the stream is read to its end; the last line that says `error` is the daemon's verdict. It is not pulled where it `isThere`
+ * when its turn has come: a pull for another may just have ended.
  */
 export async function pullAndWait(
   reference: string,
   { docker, signal, pullOnce, secrets }: Pick<ActionContext, 'docker' | 'signal' | 'pullOnce' | 'secrets'>,
+  isThere?: (signal: AbortSignal) => Promise<boolean>,
 ): Promise<void> {
   if (isImageId(reference)) throw cannotPull(reference)
   const login = secrets?.registry
   // Who may pull is not known of those who would join: somebody with a login pulls for himself.
   const shared = login ? `${withTag(reference)} ${randomUUID()}` : withTag(reference)
-  await pullOnce(shared, signal, (ending, onLayers) => pull(reference, docker, ending, { login, onLayers }))
+  await pullOnce(shared, signal, async (ending, onLayers) => {
+    if (isThere && (await isThere(ending))) return
+    await pull(reference, docker, ending, { login, onLayers })
+  })
 }
 
 interface Further {
