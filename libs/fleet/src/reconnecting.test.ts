@@ -59,13 +59,16 @@ test(`${count} workers that lose their Redis at one moment come back, and none o
     const look = async (): Promise<boolean> => {
       away.push(...(await states()).filter((state) => state !== 'ready'))
       // Longer than a lease lasts, so that one that nobody renews is seen to end.
-      return workers.every(({ beats }, n) => beats >= (before[n] ?? 0) + 3) && performance.now() - back > times.lease
+      const areBack = workers.every(({ beats }, n) => beats >= (before[n] ?? 0) + 3)
+      // What has been lost will not come back: that is told below, rather than that somebody was waited for in vain.
+      return workers.some(({ lost }) => lost > 0) || (areBack && performance.now() - back > times.lease)
     }
-    await eventually(look, undefined, { within: 30_000, every: 250 })
+    // All of them live in this one process, and other tests may have the machine beside it.
+    await eventually(look, undefined, { within: 60_000, every: 250 })
     expect(away).toEqual([])
     expect(workers.filter(({ lost }) => lost > 0)).toEqual([])
     expect(await states()).toHaveLength(count)
   } finally {
     for (const worker of workers) worker.stop()
   }
-}, 60_000)
+}, 100_000)
