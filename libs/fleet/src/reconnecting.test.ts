@@ -63,12 +63,11 @@ test(`${count} workers that lose their Redis at one moment come back, and none o
       // What has been lost will not come back: that is told below, rather than that somebody was waited for in vain.
       return workers.some(({ lost }) => lost > 0) || (areBack && performance.now() - back > times.lease)
     }
-    // All of them live in this one process, and other tests may have the machine beside it.
-    await eventually(look, undefined, { within: 60_000, every: 250 })
+    await eventually(look, undefined, { within: 30_000, every: 250 })
     expect(away).toEqual([])
     expect(workers.filter(({ lost }) => lost > 0)).toEqual([])
     expect(await states()).toHaveLength(count)
   } finally {
     for (const worker of workers) worker.stop()
   }
-}, 100_000)
+}, 60_000)
